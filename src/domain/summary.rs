@@ -1,0 +1,166 @@
+//! What a run amounts to. This is the JSON of `--json` and of a run file's `end` line.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Caution, MetricId, OutcomeKind, TokenSource};
+
+/// A run in numbers.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Summary {
+    pub schema: u32,
+    pub verdict: Verdict,
+    /// One entry per stage of the plan, Measure phase only.
+    pub stages: Vec<StageSummary>,
+    pub cold: ColdSummary,
+    pub cautions: Vec<Caution>,
+    /// Failures of all phases by class, most frequent first.
+    #[serde(default)]
+    pub errors: Vec<ErrorClass>,
+}
+
+/// Whether the numbers may be trusted.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Verdict {
+    pub valid: bool,
+    /// Why not, each with what to change; empty when valid.
+    pub reasons: Vec<String>,
+    /// Checks made and checks passed.
+    #[serde(default)]
+    pub n_checks: u32,
+    #[serde(default)]
+    pub n_passed: u32,
+}
+
+/// One stage in numbers. Rates are null where no time passed or nothing is known.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct StageSummary {
+    pub label: String,
+    pub users: u32,
+    pub ok: u64,
+    pub failed: u64,
+    pub cancelled: u64,
+    pub cut_off: u64,
+    /// First Measure start to last Measure end.
+    pub duration_s: Option<f64>,
+    pub request_rate: Option<f64>,
+    pub output_token_rate: Option<f64>,
+    pub error_rate: Option<f64>,
+    /// 95 % Wilson interval of the error rate.
+    #[serde(default)]
+    pub error_rate_ci95: Option<[f64; 2]>,
+    /// The worst source among the stage's token counts.
+    pub token_source: Option<TokenSource>,
+    /// Tokens per content event; above 1.2 the gaps are chunk gaps, not token gaps.
+    #[serde(default)]
+    pub tokens_per_chunk: Option<f64>,
+    pub metrics: BTreeMap<MetricId, Distribution>,
+}
+
+impl StageSummary {
+    pub fn metric(&self, id: MetricId) -> Option<&Distribution> {
+        self.metrics.get(&id)
+    }
+
+    /// Value of a per-stage metric.
+    pub fn rate(&self, id: MetricId) -> Option<f64> {
+        match id {
+            MetricId::RequestRate => self.request_rate,
+            MetricId::OutputTokenRate => self.output_token_rate,
+            MetricId::ErrorRate => self.error_rate,
+            _ => None,
+        }
+    }
+
+    /// Measure requests that ended, however they did.
+    pub fn n_ended(&self) -> u64 {
+        self.ok + self.failed + self.cancelled + self.cut_off
+    }
+}
+
+/// A metric's values over the successful Measure requests of a stage. Percentiles are nearest rank.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Distribution {
+    pub unit: String,
+    pub n: u64,
+    pub avg: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// With n − 1; null below two values.
+    pub sd: Option<f64>,
+    pub p50: Option<f64>,
+    pub p90: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub ci95: Intervals,
+}
+
+impl Distribution {
+    pub fn empty(id: MetricId) -> Self {
+        Self {
+            unit: id.metric().unit.label().to_owned(),
+            n: 0,
+            avg: None,
+            min: None,
+            max: None,
+            sd: None,
+            p50: None,
+            p90: None,
+            p95: None,
+            p99: None,
+            ci95: Intervals::default(),
+        }
+    }
+}
+
+/// An end of an interval is null where n does not support one.
+pub type Interval = [Option<f64>; 2];
+
+/// 95 % intervals.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Intervals {
+    pub avg: Interval,
+    pub p50: Interval,
+    pub p90: Interval,
+    pub p95: Interval,
+    pub p99: Interval,
+}
+
+/// The cold requests, each by itself, and what being cold costs.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct ColdSummary {
+    pub requests: Vec<ColdRequest>,
+    pub penalty: BTreeMap<MetricId, Penalty>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ColdRequest {
+    pub seq: u64,
+    /// First of its cycle: the one that meets a cold server.
+    #[serde(default)]
+    pub first: bool,
+    pub ttft: Option<f64>,
+    pub e2e: Option<f64>,
+    pub connect: Option<f64>,
+}
+
+/// Cold first request − median of the first stage's Measure requests, in the metric's unit.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Penalty {
+    pub value: Option<f64>,
+    pub ci95: Interval,
+}
+
+/// Failures of one class.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ErrorClass {
+    /// `None` for cancelled and cut off.
+    pub kind: Option<super::FailureKind>,
+    pub outcome: OutcomeKind,
+    pub status: Option<u16>,
+    pub count: u64,
+    pub first_seq: u64,
+    /// The first example, as the server said it.
+    pub first_message: String,
+}

@@ -1,0 +1,198 @@
+//! What is measured and how it is reached.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What is measured: an address, the wire it speaks, and how to reach it. Holds a key *reference*, never a key.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// As the person gave it: a base URL with or without `/v1`, a full route, or `owner/name` of a Space.
+    pub url: String,
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// OpenAI-compatible servers: none means the first that the server lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Gradio: the named endpoint, as `/chat`; none means the first that is public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_name: Option<String>,
+    #[serde(default)]
+    pub gradio_mode: GradioMode,
+    /// Ask for a stream; `false` measures the one-shot answer.
+    #[serde(default = "yes")]
+    pub stream: bool,
+    /// Sent with every call. A value that holds a secret belongs into `key`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub key: KeyRef,
+    #[serde(default)]
+    pub http: HttpVersion,
+    #[serde(default)]
+    pub connections: Connections,
+    /// PEM file with the certificate authority to trust besides the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Accept any certificate. The run wears a badge.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
+    /// `http://host:port`; the environment's proxies are never used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Target {
+    /// Everything else at its default.
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            protocol: Protocol::Auto,
+            model: None,
+            api_name: None,
+            gradio_mode: GradioMode::Queue,
+            stream: true,
+            headers: BTreeMap::new(),
+            key: KeyRef::None,
+            http: HttpVersion::Http1,
+            connections: Connections::Keep,
+            ca_file: None,
+            insecure: false,
+            proxy: None,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// The wire that is spoken.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Found out from the address and the server's answers before the run.
+    #[default]
+    Auto,
+    Gradio,
+    #[serde(rename = "openai-chat")]
+    OpenAiChat,
+    #[serde(rename = "openai-completions")]
+    OpenAiCompletions,
+}
+
+impl Protocol {
+    pub const ALL: [Self; 4] = [
+        Self::Auto,
+        Self::Gradio,
+        Self::OpenAiChat,
+        Self::OpenAiCompletions,
+    ];
+
+    /// As in a plan and on the command line.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Gradio => "gradio",
+            Self::OpenAiChat => "openai-chat",
+            Self::OpenAiCompletions => "openai-completions",
+        }
+    }
+
+    /// As in the window.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Auto => "Detect",
+            Self::Gradio => "Gradio",
+            Self::OpenAiChat => "OpenAI chat",
+            Self::OpenAiCompletions => "OpenAI completions",
+        }
+    }
+
+    /// The protocol with that id.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.id() == id)
+    }
+
+    pub fn is_openai(self) -> bool {
+        matches!(self, Self::OpenAiChat | Self::OpenAiCompletions)
+    }
+}
+
+/// Which of Gradio's two wires is used.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GradioMode {
+    /// `queue/join` and one event stream, as the browser does: rank, ETA and queue wait are seen.
+    #[default]
+    Queue,
+    /// POST and GET of `/call`, as curl users do: waiting is only silence.
+    Call,
+}
+
+/// Where the key is; the key itself is never stored in a plan or a run.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "source", rename_all = "kebab-case")]
+pub enum KeyRef {
+    #[default]
+    None,
+    /// An environment variable of this process.
+    Env { name: String },
+    /// The system's keyring, under the target's origin.
+    Keyring,
+    /// Typed by the person and kept in memory only.
+    Session,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum HttpVersion {
+    #[default]
+    #[serde(rename = "1.1")]
+    Http1,
+    #[serde(rename = "2")]
+    Http2,
+}
+
+/// How users treat their connections.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connections {
+    /// One per user, opened before the stage starts.
+    #[default]
+    Keep,
+    /// A new one for every request; connecting counts.
+    New,
+}
+
+/// Seconds after which a request fails; each its own failure kind.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// Name lookup, TCP and TLS together.
+    pub connect_secs: f64,
+    /// From the request's last byte to the answer's first; prefill may be long.
+    pub first_byte_secs: f64,
+    /// Without any byte in a stream.
+    pub idle_secs: f64,
+    /// Without a token in a stream that has begun, though heartbeats come.
+    pub token_stall_secs: f64,
+    /// The whole request.
+    pub total_secs: f64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect_secs: 10.0,
+            first_byte_secs: 300.0,
+            idle_secs: 120.0,
+            token_stall_secs: 300.0,
+            total_secs: 600.0,
+        }
+    }
+}

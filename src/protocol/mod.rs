@@ -1,0 +1,85 @@
+//! The wires: one per file, the only place that knows JSON bodies.
+//!
+//! **Sans-I/O:** an [`Exchange`] is fed slices with their stamps by whoever drives the connection, and says which call to
+//! make next. It never waits, reads a clock or opens a socket. Preparation ([`Adapter::prepare`]: `/config`, `/info`,
+//! `/v1/models`, uploads) and detection go over `transport::control`, apart from what is measured.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::domain::{Ended, Failure, GradioFacts, Prompt, TokenSource};
+
+/// One HTTP call of a measured request. Its route is relative to the target's origin.
+#[derive(Clone, Debug)]
+pub struct HttpCall {
+    pub method: Method,
+    pub path_and_query: String,
+    /// Without `host` and `content-length`, which the transport adds. Secrets are marked sensitive.
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// When bytes arrived, and with which socket read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stamp {
+    /// Offset from the run's epoch.
+    pub at_ns: u64,
+    /// Grows by one with every socket read: events with the same number shared a read.
+    pub read_no: u64,
+}
+
+/// One measured request from its first call to its reply: a state machine. Gradio makes two calls, the others one.
+///
+/// The driver loops: [`next_call`](Exchange::next_call) → write it → [`head`](Exchange::head) → [`data`](Exchange::data)
+/// for every slice → [`end`](Exchange::end); then `next_call` again until it is `None`; then [`reply`](Exchange::reply).
+pub trait Exchange: Send {
+    /// The next call to make, or `None` when the exchange is over.
+    fn next_call(&mut self, now_ns: u64) -> Option<HttpCall>;
+    fn head(&mut self, status: u16, headers: &HeaderMap, stamp: Stamp);
+    fn data(&mut self, bytes: &[u8], stamp: Stamp);
+    /// The body ended cleanly, or was cut short with the transport's failure.
+    fn end(&mut self, result: Result<(), Failure>, stamp: Stamp);
+    /// Content events so far; the driver watches it for the token-stall timeout and live counters.
+    fn n_tokens_seen(&self) -> u64;
+    /// What tells the server to stop, for a request that is given up (Gradio's `/cancel`).
+    fn cancel_call(&self) -> Option<HttpCall>;
+    fn reply(self: Box<Self>) -> Reply;
+}
+
+/// What an exchange learnt.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    pub first_token_ns: Option<u64>,
+    pub first_answer_ns: Option<u64>,
+    pub last_token_ns: Option<u64>,
+    pub finish_ns: Option<u64>,
+    pub chunk_ns: Vec<u64>,
+    pub chunk_tokens: Option<Vec<u32>>,
+    pub chunk_shared: Option<Vec<u32>>,
+    pub tokens_in: Option<u64>,
+    pub tokens_out: Option<u64>,
+    pub cached_tokens: Option<u64>,
+    pub token_source: Option<TokenSource>,
+    /// `Err`: failed. Partial token times above are kept.
+    pub result: Option<Result<Ended, Failure>>,
+    pub http_status: Option<u16>,
+    /// Seconds of a `Retry-After`, where the server sent one.
+    pub retry_after_secs: Option<f64>,
+    /// `content-encoding` when the server compressed all the same.
+    pub content_encoding: Option<String>,
+    pub gradio: Option<GradioFacts>,
+    /// The answer's text as far as it came.
+    pub answer: String,
+}
+
+/// Speaks one wire for one target; made once before the run, shared by all users.
+pub trait Adapter: Send + Sync {
+    /// A new exchange for this prompt. `user` and `seq` make session names unique.
+    fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
+    fn facts(&self) -> &crate::domain::ServerFacts;
+}
+
+/// An adapter behind a pointer.
+pub type SharedAdapter = Arc<dyn Adapter>;

@@ -1,0 +1,3 @@
+//! The measured HTTP client (hyper's connection API over an I/O type of our own that reads the kernel's receive stamps),
+//! and [`control`], the reqwest client for everything unmeasured. Knows bytes, not JSON.
+pub mod control;
