@@ -73,3 +73,13 @@ fn fail(message: &str) -> ExitCode {
     eprintln!("inferometer: {message}");
     ExitCode::from(exit::USAGE)
 }
+
+/// What `inferometer` alone says in a build without the window.
+pub fn without_window(_files: &[std::path::PathBuf]) -> ExitCode {
+    fail("this build has no window (feature `gui`); try `inferometer run --help` or `inferometer show FILE`")
+}
+
+/// What is said when the window cannot open.
+pub fn without_display(error: &anyhow::Error) -> ExitCode {
+    fail(&format!("the window cannot open: {error:#}; `inferometer run` and `inferometer demo --no-window` work without a display"))
+}
