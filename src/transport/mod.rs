@@ -2,9 +2,23 @@
 //! and [`control`], the reqwest client for everything unmeasured. Knows bytes, not JSON.
 
 pub mod control;
+pub mod limits;
 
+mod clock;
+mod connect;
+mod connection;
+mod decode;
+mod drive;
 mod error;
+mod route;
+mod stamped;
 mod tls;
+mod wire;
 
+pub use clock::Clock;
+pub use connect::{ConnectTimes, Connector};
+pub use connection::{Chunk, Connection, RequestMarks, ResponseHead};
 pub use control::{Answer, Control, Options};
 pub use error::{TransportError, TransportErrorKind};
+pub use route::{HttpVersion, Route};
+pub use stamped::Mark;
