@@ -9,12 +9,20 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         #[cfg(feature = "gui")]
-        Some(cli::args::Command::Demo(ref demo)) if !demo.no_window && !demo.json && demo.out.is_none() && has_display() => {
-            window(inferometer::app::Options { open: Vec::new(), demo: true })
+        Some(cli::args::Command::Demo(ref demo))
+            if !demo.no_window && !demo.json && demo.out.is_none() && has_display() =>
+        {
+            window(inferometer::app::Options {
+                open: Vec::new(),
+                demo: true,
+            })
         }
         Some(command) => cli::main(command),
         #[cfg(feature = "gui")]
-        None => window(inferometer::app::Options { open: cli.files, demo: false }),
+        None => window(inferometer::app::Options {
+            open: cli.files,
+            demo: false,
+        }),
         #[cfg(not(feature = "gui"))]
         None => cli::without_window(&cli.files),
     }
