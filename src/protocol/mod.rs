@@ -4,7 +4,13 @@
 //! make next. It never waits, reads a clock or opens a socket. Preparation ([`Adapter::prepare`]: `/config`, `/info`,
 //! `/v1/models`, uploads) and detection go over `transport::control`, apart from what is measured.
 
+pub mod curl;
+pub mod headers;
+pub mod openai;
+pub mod said;
+mod shell;
 pub mod sse;
+pub mod target_url;
 
 use std::sync::Arc;
 
@@ -81,6 +87,10 @@ pub trait Adapter: Send + Sync {
     /// A new exchange for this prompt. `user` and `seq` make session names unique.
     fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
     fn facts(&self) -> &crate::domain::ServerFacts;
+    /// The server refused to be asked for token counts during the run, so requests go without.
+    fn usage_refused(&self) -> bool {
+        false
+    }
 }
 
 /// An adapter behind a pointer.
