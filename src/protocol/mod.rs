@@ -5,6 +5,7 @@
 //! `/v1/models`, uploads) and detection go over `transport::control`, apart from what is measured.
 
 pub mod curl;
+pub mod gradio;
 pub mod headers;
 pub mod openai;
 pub mod said;
@@ -51,6 +52,11 @@ pub trait Exchange: Send {
     fn end(&mut self, result: Result<(), Failure>, stamp: Stamp);
     /// Content events so far; the driver watches it for the token-stall timeout and live counters.
     fn n_tokens_seen(&self) -> u64;
+    /// The outcome is known, though the body has not ended: the driver may give up reading, after a short wait that lets
+    /// the server end it and keeps the connection usable.
+    fn is_done(&self) -> bool {
+        false
+    }
     /// What tells the server to stop, for a request that is given up (Gradio's `/cancel`).
     fn cancel_call(&self) -> Option<HttpCall>;
     fn reply(self: Box<Self>) -> Reply;
