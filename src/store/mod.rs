@@ -3,18 +3,25 @@
 //! **Architecture invariant:** files are the truth; there is no index that could go stale. Nothing a file holds can panic
 //! this module, and opening a file changes nothing.
 
+mod file_lock;
+mod journal;
+mod line;
 mod plan_fields;
 mod plan_file;
 mod plan_schema;
 mod plan_set;
 mod plan_write;
 mod presets;
+mod redact;
 
+pub use journal::{GATHER, Journal, JournalError, JournalNews, MAX_KEPT_BYTES, QUEUE_LINES};
+pub use line::{EndLine, EndState, Line, SampleKind, SampleLine};
 pub use plan_file::{LineIssue, MAX_PLAN_BYTES, PlanCheck, check_file, check_text};
 pub use plan_schema::plan_schema;
 pub use plan_set::{set, set_field};
 pub use plan_write::to_toml;
 pub use presets::{Preset, preset, presets};
+pub use redact::Redactor;
 
 /// The formats that have a JSON schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
