@@ -29,6 +29,16 @@ impl Outbox {
         self.events.send(event).await.ok();
         (self.wake)();
     }
+
+    /// As [`Outbox::tell`], from a thread that may not wait; lost only when a thousand events wait already.
+    pub(super) fn tell_now(&self, event: Event) {
+        self.events.try_send(event).ok();
+        (self.wake)();
+    }
+
+    pub(super) fn wake(&self) -> Wake {
+        Arc::clone(&self.wake)
+    }
 }
 
 pub(super) struct Core {
@@ -96,7 +106,7 @@ impl Core {
             }
             Command::Shutdown => {}
             other => {
-                let busy = self.run.as_ref().and_then(|run| run.file().cloned());
+                let busy = self.run.as_ref().and_then(Running::file);
                 let out = self.out.clone();
                 self.tasks.spawn(async move {
                     for event in files::take(other, busy).await {

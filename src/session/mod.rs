@@ -9,6 +9,7 @@ mod keys;
 mod message;
 mod probe;
 mod run;
+mod target;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
