@@ -53,6 +53,8 @@ pub(super) struct Part {
     pub(super) quota: Quota,
     /// The run's own end: nothing is sent from here on.
     pub(super) latest_ns: Option<u64>,
+    /// Requests of the phase that were sent before, in earlier cycles of a cold probe, and those still to come after.
+    pub(super) around: (u64, u64),
 }
 
 /// Why a request is not waited for any longer.
@@ -90,7 +92,11 @@ pub(super) async fn send_part<D: Driver>(
         stage: part.stage,
         phase: part.phase,
         began_ns,
-        of: part.quota.n_requests(users.len()),
+        before: part.around.0,
+        of: part
+            .quota
+            .n_requests(users.len())
+            .map(|n| n + part.around.0 + part.around.1),
         until_ns: running.gate.until_ns(),
     }));
     if part.mode == ClosedMode::Steady {
@@ -183,9 +189,9 @@ impl Running {
             dispatched_ns: desk.epoch.now_ns(),
             prompt,
         };
-        desk.live.began();
+        desk.live.began(user.id, job.dispatched_ns);
         let mut performed = perform(&mut user.driver, &job, desk, give_up).await;
-        desk.live.ended();
+        desk.live.ended(user.id, desk.epoch.now_ns());
         performed.record.phase = self.phase_of(&performed);
         let why = desk
             .guard

@@ -77,10 +77,19 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
                 user.driver.close();
             }
             self.begin(stage);
-            let quota = Quota::Requests(u64::from(cold.requests));
-            users = self
-                .send(users, stage, Phase::Cold, ClosedMode::Steady, quota)
-                .await;
+            let n = u64::from(cold.requests);
+            let part = Part {
+                stage,
+                phase: Phase::Cold,
+                mode: ClosedMode::Steady,
+                quota: Quota::Requests(n),
+                latest_ns: self.latest_ns,
+                around: (
+                    n * u64::from(cycle - 1),
+                    n * u64::from(cold.cycles.max(1) - cycle),
+                ),
+            };
+            users = self.send(users, part).await;
         }
         for user in &mut users {
             user.driver.close();
@@ -138,25 +147,19 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
     }
 
     async fn send_users(&mut self, stage: StageIdx, phase: Phase, mode: ClosedMode, quota: Quota) {
-        let users = std::mem::take(&mut self.users);
-        self.users = self.send(users, stage, phase, mode, quota).await;
-    }
-
-    async fn send(
-        &mut self,
-        users: Vec<User<D>>,
-        stage: StageIdx,
-        phase: Phase,
-        mode: ClosedMode,
-        quota: Quota,
-    ) -> Vec<User<D>> {
         let part = Part {
             stage,
             phase,
             mode,
             quota,
             latest_ns: self.latest_ns,
+            around: (0, 0),
         };
+        let users = std::mem::take(&mut self.users);
+        self.users = self.send(users, part).await;
+    }
+
+    async fn send(&self, users: Vec<User<D>>, part: Part) -> Vec<User<D>> {
         let (users, is_cut_short) = send_part(users, part, self.desk).await;
         if is_cut_short {
             self.time_is_up();

@@ -34,7 +34,6 @@ impl Epoch {
 
 /// Nanoseconds of a plan's seconds; 0 for what is not a time, the most that fits for what is too long.
 pub(super) fn ns_from_secs(secs: f64) -> u64 {
-    Duration::try_from_secs_f64(secs.clamp(0.0, 1e9)).map_or(0, |d| {
-        u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
-    })
+    Duration::try_from_secs_f64(secs.clamp(0.0, 1e9))
+        .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }

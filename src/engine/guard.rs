@@ -38,10 +38,7 @@ impl Guard {
 
     /// Why the run should stop now, if it should.
     pub(super) fn ended(&mut self, record: &RequestRecord) -> Option<String> {
-        if !matches!(
-            record.outcome.kind(),
-            OutcomeKind::Ok | OutcomeKind::Failed
-        ) {
+        if !matches!(record.outcome.kind(), OutcomeKind::Ok | OutcomeKind::Failed) {
             return None;
         }
         if record.stage != self.stage {
@@ -91,7 +88,10 @@ impl Guard {
         if let Some(max) = self.limits.max_errors
             && self.n_failed >= max
         {
-            return Some(format!("{} failed requests reached the limit of {max}", self.n_failed));
+            return Some(format!(
+                "{} failed requests reached the limit of {max}",
+                self.n_failed
+            ));
         }
         self.share()
     }
@@ -153,7 +153,10 @@ mod tests {
     }
 
     /// After how many of these the guard spoke, and what it said.
-    fn stops(limits: Limits, records: impl IntoIterator<Item = RequestRecord>) -> Option<(u64, String)> {
+    fn stops(
+        limits: Limits,
+        records: impl IntoIterator<Item = RequestRecord>,
+    ) -> Option<(u64, String)> {
         let mut guard = Guard::new(limits);
         (1..)
             .zip(records)
@@ -168,7 +171,10 @@ mod tests {
     fn ten_first_failures_alike_stop_a_run() {
         let (n, why) = stops(Limits::default(), of_one_kind()).unwrap();
         assert_eq!(n, 10);
-        assert!(why.contains("No connection") && why.ends_with(": no"), "{why}");
+        assert!(
+            why.contains("No connection") && why.ends_with(": no"),
+            "{why}"
+        );
         let one_ok = std::iter::once(record(Outcome::Ok)).chain(of_one_kind());
         assert_eq!(stops(Limits::default(), one_ok), None);
         let mixed = (0..50).map(|i| failed(FailureKind::HttpStatus, Some(500 + i % 2)));
@@ -178,7 +184,8 @@ mod tests {
     #[test]
     fn ten_refusals_of_the_key_stop_a_run_that_began_well() {
         let began_well = std::iter::repeat_with(|| record(Outcome::Ok)).take(3);
-        let refused = std::iter::repeat_with(|| failed(FailureKind::HttpStatus, Some(401))).take(20);
+        let refused =
+            std::iter::repeat_with(|| failed(FailureKind::HttpStatus, Some(401))).take(20);
         let (n, why) = stops(Limits::default(), began_well.chain(refused)).unwrap();
         assert_eq!(n, 13);
         assert!(why.contains("401"), "{why}");
@@ -191,13 +198,15 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(stops(limits, of_one_kind()).unwrap().0, 3);
-        let every_fifth = || (0..100).map(|i| {
-            if i % 5 == 0 {
-                failed(FailureKind::Reset, None)
-            } else {
-                record(Outcome::Ok)
-            }
-        });
+        let every_fifth = || {
+            (0..100).map(|i| {
+                if i % 5 == 0 {
+                    failed(FailureKind::Reset, None)
+                } else {
+                    record(Outcome::Ok)
+                }
+            })
+        };
         let above = |percent| Limits {
             max_error_percent: Some(percent),
             ..Limits::default()
