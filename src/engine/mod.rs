@@ -20,6 +20,8 @@ mod live;
 mod outbox;
 mod progress;
 mod recorder;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::PathBuf;
