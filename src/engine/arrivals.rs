@@ -4,11 +4,10 @@
 //! bring its list of due times here.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use crate::domain::{Stage, StageEnd, WAVE_JITTER_MS, Warmup};
 use crate::stats::SplitMix64;
-
-use super::epoch::ns_from_secs;
 
 /// How much a phase sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -127,6 +126,15 @@ pub(super) fn wave_jitter_ms(seed: u64, stage: u16, round: u64, user: u32) -> u6
 fn mix(state: u64) -> u64 {
     SplitMix64::new(state).next_u64()
 }
+
+/// Nanoseconds of a plan's seconds; 0 for what is not a time, a lifetime for what is longer.
+pub(super) fn ns_from_secs(secs: f64) -> u64 {
+    Duration::try_from_secs_f64(secs.clamp(0.0, MAX_SECS))
+        .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// 31 years: sums of a few such times still fit into what a clock can say.
+const MAX_SECS: f64 = 1e9;
 
 #[cfg(test)]
 mod tests {

@@ -17,17 +17,18 @@ use crate::domain::{ClosedMode, Failure, FailureKind, Outcome, Phase, Prompt, St
 use super::arrivals::{Gate, Quota, wave_jitter_ms};
 use super::control::{Control, Order, StopReason};
 use super::driver::{Driver, Job, Performed};
-use super::epoch::Epoch;
 use super::guard::Guard;
+use super::held::Held;
 use super::live::{Live, Place, Sending};
 use super::outbox::Outbox;
+use crate::transport::Clock;
 
 /// Makes the prompt of the request with that position in the run.
 pub(super) type Prompts = Box<dyn Fn(u64, Phase) -> Prompt + Send + Sync>;
 
 /// What all users of a run share.
 pub(super) struct Desk {
-    pub(super) epoch: Epoch,
+    pub(super) clock: Clock,
     pub(super) seed: u64,
     pub(super) grace_ns: u64,
     pub(super) prompts: Prompts,
@@ -72,6 +73,7 @@ struct Running {
     gate: Gate,
     desk: Arc<Desk>,
     give_up: watch::Sender<Option<GiveUp>>,
+    held: Held,
 }
 
 /// Sends one phase with these users and gives them back, in their order, when its last request has ended. The flag says
@@ -81,12 +83,13 @@ pub(super) async fn send_part<D: Driver>(
     part: Part,
     desk: &Arc<Desk>,
 ) -> (Vec<User<D>>, bool) {
-    let began_ns = desk.epoch.now_ns();
+    let began_ns = desk.clock.now_ns();
     let running = Arc::new(Running {
         part,
         gate: Gate::new(part.quota, began_ns, part.latest_ns),
         desk: Arc::clone(desk),
         give_up: watch::Sender::new(None),
+        held: Held::new(users.len()),
     });
     desk.live.enter(Place::Sending(Sending {
         stage: part.stage,
@@ -104,23 +107,14 @@ pub(super) async fn send_part<D: Driver>(
         for user in users.drain(..) {
             tasks.spawn(go_on(user, Arc::clone(&running)));
         }
-        let users = running.join(tasks).await;
-        return (users, running.gate.is_cut_short());
-    }
-    for round in 0.. {
-        let release_ns = desk.epoch.now_ns();
-        let n = running.gate.round(users.len(), round, release_ns);
-        if n == 0 || desk.control.is_stopping() {
-            break;
-        }
-        let idle = users.split_off(n);
-        let mut tasks = JoinSet::new();
-        for user in users.drain(..) {
-            let due_ns = release_ns + running.jitter_ns(round, user.id);
-            tasks.spawn(take_turn(user, round, due_ns, Arc::clone(&running)));
-        }
         users = running.join(tasks).await;
-        users.extend(idle);
+    } else {
+        users = running.rounds(users).await;
+    }
+    if part.phase == Phase::Measure {
+        let is_steady = part.mode == ClosedMode::Steady;
+        let in_flight = running.held.in_flight(part.stage, is_steady, &desk.live);
+        desk.outbox.in_flight(in_flight);
     }
     (users, running.gate.is_cut_short())
 }
@@ -147,8 +141,10 @@ async fn take_turn<D: Driver>(
 ) -> User<D> {
     let mut give_up = running.give_up.subscribe();
     let desk = &running.desk;
-    if due_ns > desk.epoch.now_ns() {
-        desk.control.sleep_until(desk.epoch.instant(due_ns)).await;
+    if due_ns > desk.clock.now_ns() {
+        desk.control
+            .sleep_until(desk.clock.instant_from_ns(due_ns))
+            .await;
     }
     if running.may_send(round) {
         running.send(&mut user, Some(due_ns), &mut give_up).await;
@@ -157,9 +153,29 @@ async fn take_turn<D: Driver>(
 }
 
 impl Running {
+    /// Burst and wave: round after round.
+    async fn rounds<D: Driver>(self: &Arc<Self>, mut users: Vec<User<D>>) -> Vec<User<D>> {
+        for round in 0.. {
+            let release_ns = self.desk.clock.now_ns();
+            let n = self.gate.round(users.len(), round, release_ns);
+            if n == 0 || self.desk.control.is_stopping() {
+                break;
+            }
+            let idle = users.split_off(n);
+            let mut tasks = JoinSet::new();
+            for user in users.drain(..) {
+                let due_ns = release_ns + self.jitter_ns(round, user.id);
+                tasks.spawn(take_turn(user, round, due_ns, Arc::clone(self)));
+            }
+            users = self.join(tasks).await;
+            users.extend(idle);
+        }
+        users
+    }
+
     /// Takes the permission to send, if there is one.
     fn may_send(&self, sent: u64) -> bool {
-        !self.desk.control.is_stopping() && self.gate.pass(sent, self.desk.epoch.now_ns())
+        !self.desk.control.is_stopping() && self.gate.pass(sent, self.desk.clock.now_ns())
     }
 
     fn jitter_ns(&self, round: u64, user: u32) -> u64 {
@@ -186,13 +202,15 @@ impl Running {
             seq,
             user: user.id,
             due_ns,
-            dispatched_ns: desk.epoch.now_ns(),
+            dispatched_ns: desk.clock.now_ns(),
             prompt,
         };
         desk.live.began(user.id, job.dispatched_ns);
         let mut performed = perform(&mut user.driver, &job, desk, give_up).await;
-        desk.live.ended(user.id, desk.epoch.now_ns());
+        let now_ns = desk.clock.now_ns();
+        desk.live.ended(user.id, now_ns);
         performed.record.phase = self.phase_of(&performed);
+        self.held.ended(&performed.record, now_ns);
         let why = desk
             .guard
             .lock()
@@ -224,7 +242,7 @@ impl Running {
             .gate
             .until_ns()
             .map(|t| t.saturating_add(desk.grace_ns));
-        let cut_at = desk.epoch.instant(cut_ns.unwrap_or(0));
+        let cut_at = desk.clock.instant_from_ns(cut_ns.unwrap_or(0));
         let mut given_up = false;
         loop {
             tokio::select! {
@@ -293,6 +311,6 @@ fn broke(job: &Job, desk: &Desk, panic: &(dyn Any + Send)) -> Performed {
         FailureKind::Client,
         format!("A fault of this program ended the request: {said}"),
     );
-    job.record(Outcome::Failed(failure), desk.epoch.now_ns())
+    job.record(Outcome::Failed(failure), desk.clock.now_ns())
         .into()
 }

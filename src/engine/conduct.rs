@@ -9,10 +9,10 @@ use crate::domain::{
 };
 
 use super::arrivals::Quota;
+use super::arrivals::ns_from_secs;
 use super::closed::{Desk, Part, User, send_part};
 use super::control::{Order, StopReason};
 use super::driver::Driver;
-use super::epoch::ns_from_secs;
 use super::live::Place;
 
 /// Connections that are opened at once before a stage: 512 in one go are 30 ms in everyone's p99 (performance.md).
@@ -32,7 +32,7 @@ pub(super) async fn conduct<D: Driver>(
         desk,
         make,
         users: Vec::new(),
-        latest_ns: max_ns.map(|ns| desk.epoch.now_ns().saturating_add(ns)),
+        latest_ns: max_ns.map(|ns| desk.clock.now_ns().saturating_add(ns)),
         border: None,
     };
     conductor.cold(&plan.cold).await;
@@ -105,13 +105,13 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
             ColdHow::Nothing => {}
             ColdHow::Silence => self.pause(StageIdx(0), cold.silence_secs).await,
             ColdHow::Restarted => {
-                let asked_ns = desk.epoch.now_ns();
+                let asked_ns = desk.clock.now_ns();
                 desk.live.enter(Place::AwaitingRestart {
                     cycle,
                     of: cold.cycles.max(1),
                 });
                 desk.control.await_restart().await;
-                let waited_ns = desk.epoch.now_ns() - asked_ns;
+                let waited_ns = desk.clock.now_ns() - asked_ns;
                 self.latest_ns = self.latest_ns.map(|ns| ns.saturating_add(waited_ns));
             }
         }
@@ -192,12 +192,12 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
 
     async fn pause(&self, stage: StageIdx, secs: f64) {
         let desk = self.desk;
-        let now_ns = desk.epoch.now_ns();
+        let now_ns = desk.clock.now_ns();
         let until_ns = now_ns.saturating_add(ns_from_secs(secs));
         let until_ns = self.latest_ns.map_or(until_ns, |ns| until_ns.min(ns));
         if until_ns > now_ns {
             desk.live.enter(Place::Pausing { stage, until_ns });
-            let deadline = desk.epoch.instant(until_ns);
+            let deadline = desk.clock.instant_from_ns(until_ns);
             desk.control.sleep_until(deadline).await;
         }
     }
@@ -205,7 +205,7 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
     /// Whether nothing more is to be sent; notices when the run's own time is up.
     fn is_over(&self) -> bool {
         let desk = self.desk;
-        if self.latest_ns.is_some_and(|ns| desk.epoch.now_ns() >= ns) {
+        if self.latest_ns.is_some_and(|ns| desk.clock.now_ns() >= ns) {
             self.time_is_up();
         }
         desk.control.is_stopping()
@@ -221,7 +221,7 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
         if self.border.is_none() {
             let border = StageBorder {
                 stage,
-                start_ns: self.desk.epoch.now_ns(),
+                start_ns: self.desk.clock.now_ns(),
                 end_ns: None,
                 stopped: None,
             };
@@ -233,7 +233,7 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
     /// Closes the stage that has begun, if one has.
     fn end(&mut self) {
         if let Some(mut border) = self.border.take() {
-            border.end_ns = Some(self.desk.epoch.now_ns());
+            border.end_ns = Some(self.desk.clock.now_ns());
             let reason = self.desk.control.reason();
             border.stopped = reason.map(|r| r.text().to_owned());
             self.desk.outbox.border(border);

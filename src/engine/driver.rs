@@ -1,7 +1,5 @@
 //! The seam between the executor, which knows when, and the wire, which knows how.
 
-use std::sync::Arc;
-
 use crate::domain::{Failure, Outcome, Phase, Prompt, RequestRecord, StageIdx, Stamps};
 
 use super::live::Live;
@@ -82,7 +80,7 @@ pub struct Hints {
     pub cached_tokens: Option<u64>,
     pub retry_after_secs: Option<f64>,
     /// The server compressed though identity was asked.
-    pub content_encoding: Option<Arc<str>>,
+    pub content_encoding: Option<String>,
 }
 
 /// Performs requests for one user, one at a time. The real one drives an exchange over a connection; tests script it.

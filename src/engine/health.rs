@@ -9,13 +9,14 @@ use tokio::time::sleep_until;
 
 use crate::domain::Health;
 use crate::stats::Histogram;
-
-use super::epoch::Epoch;
+use crate::transport::{Clock, limits};
 
 /// The ticker's period (measurement.md: a 10 ms ticker on the runtime).
 pub const TICK_NS: u64 = 10_000_000;
 /// A gap between two ticks above this is no lateness: the machine slept, or this process was stopped.
 pub const SLEPT_NS: u64 = 2_000_000_000;
+/// Ticks of one stall that are counted one by one at most.
+const MAX_MISSED: u64 = 1_000;
 /// How often CPU, memory and descriptors are looked at.
 pub const SAMPLE_NS: u64 = 1_000_000_000;
 /// The span over which CPU use is a mean (measurement.md).
@@ -30,8 +31,6 @@ pub struct Ticks(Mutex<TickLog>);
 pub struct TickLog {
     /// In microseconds.
     late: Histogram,
-    /// Longest gap above [`SLEPT_NS`], by our clock or the wall's.
-    slept_ns: Option<u64>,
 }
 
 impl TickLog {
@@ -39,30 +38,29 @@ impl TickLog {
     /// long stall is not one late tick. Returns when the next is due.
     pub fn tick(&mut self, due_ns: u64, now_ns: u64) -> u64 {
         let late_ns = now_ns.saturating_sub(due_ns);
-        if late_ns + TICK_NS > SLEPT_NS {
-            self.slept(late_ns + TICK_NS);
-        }
         // A stop of hours must not be counted tick by tick.
-        let n_missed = (late_ns / TICK_NS).min(1_000);
+        let n_missed = (late_ns / TICK_NS).min(MAX_MISSED);
         for missed in 0..=n_missed {
             self.late.record((late_ns - missed * TICK_NS) / 1_000);
         }
         due_ns + (late_ns / TICK_NS + 1) * TICK_NS
     }
 
-    /// The wall clock went ahead of ours by that much: a machine that sleeps stops our clock on some systems.
+    /// The wall clock went ahead of ours by that much. A machine that sleeps stops our clock on some systems, so this is
+    /// a late tick when it is more than clocks are ever trimmed by.
     pub fn wall_moved(&mut self, by_ns: i64) {
-        if by_ns.unsigned_abs() > SLEPT_NS {
-            self.slept(by_ns.unsigned_abs());
+        if let Ok(ns) = u64::try_from(by_ns)
+            && ns > SLEPT_NS
+        {
+            self.late.record(ns / 1_000);
         }
     }
 
-    fn slept(&mut self, ns: u64) {
-        self.slept_ns = self.slept_ns.max(Some(ns));
-    }
-
-    pub fn slept_ns(&self) -> Option<u64> {
-        self.slept_ns
+    /// The machine slept, this process was stopped, or its clock was set.
+    pub fn has_slept(&self) -> bool {
+        self.late
+            .ends()
+            .is_some_and(|(_, us)| us > SLEPT_NS / 1_000)
     }
 
     pub fn p99_ms(&self) -> Option<f64> {
@@ -79,12 +77,19 @@ impl Ticks {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ticks until it is dropped.
-    pub(super) async fn run(&self, epoch: Epoch) {
-        let mut due_ns = epoch.now_ns() + TICK_NS;
+    /// Ticks until it is dropped; looks at the wall clock once a second.
+    pub(super) async fn run(&self, clock: &Clock) {
+        let mut due_ns = clock.now_ns() + TICK_NS;
+        let mut next_look_ns = clock.now_ns() + SAMPLE_NS;
         loop {
-            sleep_until(epoch.instant(due_ns)).await;
-            due_ns = self.with(|log| log.tick(due_ns, epoch.now_ns()));
+            sleep_until(clock.instant_from_ns(due_ns)).await;
+            let now_ns = clock.now_ns();
+            due_ns = self.with(|log| log.tick(due_ns, now_ns));
+            if now_ns >= next_look_ns {
+                next_look_ns = now_ns + SAMPLE_NS;
+                let moved_ns = clock.resample();
+                self.with(|log| log.wall_moved(moved_ns));
+            }
         }
     }
 }
@@ -103,6 +108,7 @@ pub(super) struct Sampler {
     memory_bytes: Option<u64>,
     open_files: Option<u64>,
     open_files_max: Option<u64>,
+    memory_max: Option<u64>,
 }
 
 impl Sampler {
@@ -118,6 +124,7 @@ impl Sampler {
             memory_bytes: None,
             open_files: None,
             open_files_max: None,
+            memory_max: None,
         }
     }
 
@@ -139,6 +146,9 @@ impl Sampler {
                 self.note_cpu(now_ns, used);
             }
         }
+        self.open_files = limits::open_descriptors();
+        self.open_files_max = self.open_files_max.max(self.open_files);
+        self.memory_max = self.memory_max.max(self.memory_bytes);
         true
     }
 
@@ -169,23 +179,26 @@ impl Sampler {
     }
 
     /// The latest sample, without what the records tell.
-    pub(super) fn health(&self, ticks: &TickLog, max_files: Option<u64>) -> Health {
+    pub(super) fn health(&self, ticks: &TickLog) -> Health {
         Health {
             cpu_percent: self.cpu_percent,
             cpu_max_percent_of_cores: self.cpu_max_percent_of_cores,
-            slip_p99_ms: None,
-            client_late_p99_ms: None,
             tick_p99_ms: ticks.p99_ms(),
             tick_max_ms: ticks.max_ms(),
             open_files: self.open_files,
-            max_files,
+            max_files: limits::descriptor_limit(),
             memory_bytes: self.memory_bytes,
+            ..Health::default()
         }
     }
 
-    /// The most descriptors seen open at once.
-    pub(super) fn open_files_max(&self) -> Option<u64> {
-        self.open_files_max
+    /// As `health`, with the most of what grows and shrinks.
+    pub(super) fn maxima(&self, health: &Health) -> Health {
+        Health {
+            open_files: self.open_files_max,
+            memory_bytes: self.memory_max,
+            ..health.clone()
+        }
     }
 }
 
@@ -201,7 +214,7 @@ mod tests {
             due = log.tick(due, due + 400_000);
         }
         assert!(log.p99_ms().unwrap() < 1.0);
-        assert_eq!(log.slept_ns(), None);
+        assert!(!log.has_slept());
         assert_eq!(due, 1_001 * TICK_NS);
     }
 
@@ -217,19 +230,21 @@ mod tests {
         assert_eq!(due, (101 + 31) * TICK_NS);
         assert!(log.p99_ms().unwrap() > 250.0, "{:?}", log.p99_ms());
         assert!((log.max_ms().unwrap() - 300.0).abs() < 1e-9);
-        assert_eq!(log.slept_ns(), None);
+        assert!(!log.has_slept());
     }
 
     #[test]
     fn three_seconds_without_a_tick_is_sleep() {
         let mut log = TickLog::default();
         log.tick(TICK_NS, TICK_NS + 3_000_000_000);
-        assert_eq!(log.slept_ns(), Some(3_010_000_000));
+        assert!(log.has_slept());
         let mut log = TickLog::default();
         log.wall_moved(1_000_000);
-        assert_eq!(log.slept_ns(), None);
+        log.wall_moved(-3_600_000_000_000);
+        assert!(!log.has_slept());
         log.wall_moved(3_600_000_000_000);
-        assert_eq!(log.slept_ns(), Some(3_600_000_000_000));
+        assert!(log.has_slept());
+        assert_eq!(log.max_ms(), Some(3_600_000.0));
     }
 
     #[test]

@@ -13,15 +13,17 @@ mod closed;
 mod conduct;
 mod control;
 mod driver;
-mod epoch;
 mod guard;
 mod health;
+mod held;
 mod live;
 mod outbox;
 mod progress;
 mod recorder;
 #[cfg(test)]
 mod tests;
+mod watchdog;
+mod wire;
 
 use std::io;
 use std::path::PathBuf;
@@ -31,7 +33,10 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::domain::{LiveSnapshot, Phase, Prompt, RunData, RunHead, RunState};
+use crate::domain::{Issue, LiveSnapshot, Plan, RunData, RunFacts, RunHead, RunState};
+use crate::protocol::SharedAdapter;
+use crate::transport::{Clock, Connector, limits};
+use crate::workload::PromptSource;
 
 use closed::Desk;
 use control::Control;
@@ -42,7 +47,6 @@ use recorder::Recording;
 pub use conduct::CONNECT_WAVE;
 pub use control::{Order, StopReason};
 pub use driver::{Driver, Hints, Job, Performed};
-pub use epoch::Epoch;
 pub use guard::ALIKE_MAX;
 pub use health::{CPU_SPAN_NS, SAMPLE_NS, SLEPT_NS, TICK_NS, TickLog, Ticks};
 pub use live::Live;
@@ -53,10 +57,11 @@ pub use recorder::{PUBLISH_NS, SUMMARY_REST, Sink};
 pub struct Setup {
     /// Holds the plan.
     pub head: Arc<RunHead>,
-    /// The instant whose wall time the head names.
-    pub epoch: Epoch,
-    /// The prompt of the request with that position in the run.
-    pub prompts: Box<dyn Fn(u64, Phase) -> Prompt + Send + Sync>,
+    /// Its epoch is the instant whose wall time the head names.
+    pub clock: Clock,
+    pub prompts: PromptSource,
+    /// Tells during the run what it learnt of the server; none where requests are scripted.
+    pub adapter: Option<SharedAdapter>,
     /// Where the sink writes to; only shown.
     pub file: Option<PathBuf>,
 }
@@ -73,6 +78,8 @@ pub struct Outlets {
 pub struct RunEnd {
     /// With its full statistics.
     pub run: RunData,
+    /// What the verdict rests on besides the records: stored with the run, it is judged alike when it is opened.
+    pub facts: RunFacts,
     /// What ended it before its plan did.
     pub stopped: Option<StopReason>,
 }
@@ -146,6 +153,62 @@ impl RunHandle {
     }
 }
 
+/// A run against a server.
+pub struct RunRequest {
+    /// Holds the plan.
+    pub head: Arc<RunHead>,
+    /// Its epoch is the instant whose wall time the head names.
+    pub clock: Clock,
+    pub adapter: SharedAdapter,
+    pub connector: Connector,
+    pub prompts: PromptSource,
+    /// Where the sink writes to; only shown.
+    pub file: Option<PathBuf>,
+}
+
+/// Starts a run.
+///
+/// # Errors
+/// When this machine cannot hold what the plan asks, with what to change.
+pub fn start(request: RunRequest, outlets: Outlets) -> Result<RunHandle, Vec<Issue>> {
+    preflight(&request.head.plan)?;
+    let wires = Arc::new(wire::Wires::new(
+        &request.head.plan.target,
+        Arc::clone(&request.adapter),
+        request.connector,
+        request.clock.clone(),
+    ));
+    let setup = Setup {
+        head: request.head,
+        clock: request.clock,
+        prompts: request.prompts,
+        adapter: Some(request.adapter),
+        file: request.file,
+    };
+    let make = move |_user| wire::WireDriver::new(Arc::clone(&wires));
+    start_with(setup, make, outlets).map_err(|error| {
+        vec![Issue::new(
+            "stages",
+            format!("The measuring thread could not be started: {error}"),
+        )]
+    })
+}
+
+/// Raises this process's limit of open descriptors, and checks that the plan's largest stage fits into it.
+///
+/// # Errors
+/// What is needed, what there is, and what to do.
+pub fn preflight(plan: &Plan) -> Result<(), Vec<Issue>> {
+    limits::raise_descriptor_limit();
+    let most = plan.stages.iter().map(|s| s.load.max_in_flight()).max();
+    let preflight = limits::preflight(u64::from(most.unwrap_or(0)));
+    if preflight.fits() {
+        Ok(())
+    } else {
+        Err(vec![Issue::new("stages", preflight.to_string())])
+    }
+}
+
 /// Starts a run whose users perform their requests with what `make` gives them.
 ///
 /// # Errors
@@ -161,10 +224,12 @@ pub fn start_with<D: Driver>(
     let live = Arc::new(Live::new(n_users.unwrap_or(1)));
     let ticks = Arc::new(Ticks::default());
     let (outbox, notes) = outbox(OUTBOX_MAX);
+    let prompts = setup.prompts;
     let recording = Recording {
         head: Arc::clone(&setup.head),
         file: setup.file,
-        epoch: setup.epoch,
+        clock: setup.clock.clone(),
+        adapter: setup.adapter,
         live: Arc::clone(&live),
         control: Arc::clone(&control),
         ticks: Arc::clone(&ticks),
@@ -174,10 +239,10 @@ pub fn start_with<D: Driver>(
         wake: outlets.wake,
     };
     let desk = Arc::new(Desk {
-        epoch: setup.epoch,
+        clock: setup.clock,
         seed: plan.seed,
-        grace_ns: epoch::ns_from_secs(plan.grace_secs),
-        prompts: setup.prompts,
+        grace_ns: arrivals::ns_from_secs(plan.grace_secs),
+        prompts: Box::new(move |seq, phase| prompts.prompt(seq, phase)),
         live,
         control: Arc::clone(&control),
         guard: Mutex::new(Guard::new(plan.limits.clone())),
@@ -190,16 +255,21 @@ pub fn start_with<D: Driver>(
     thread::Builder::new()
         .name("recorder".to_owned())
         .spawn(move || {
-            let run = recorder::record(recording, &notes);
+            let (run, facts) = recorder::record(recording, &notes);
             let stopped = stopped.reason();
             // Nobody waits any more: the run is in its file all the same.
-            told.send(RunEnd { run, stopped }).ok();
+            told.send(RunEnd {
+                run,
+                facts,
+                stopped,
+            })
+            .ok();
         })?;
     let head = setup.head;
     io_thread(move || async move {
         tokio::select! {
             () = conduct::conduct(&head.plan, &desk, make) => {}
-            () = ticks.run(desk.epoch) => {}
+            () = ticks.run(&desk.clock) => {}
         }
     })?;
     Ok(RunHandle {

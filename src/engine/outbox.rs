@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use crate::domain::{Prompt, StageBorder};
+use crate::domain::{InFlight, Prompt, StageBorder};
 
 use super::driver::Performed;
 
@@ -16,6 +16,7 @@ pub const OUTBOX_MAX: usize = 65_536;
 pub(super) enum Note {
     Ended(Box<(Performed, Prompt)>),
     Border(StageBorder),
+    InFlight(InFlight),
 }
 
 /// The I/O thread's end.
@@ -42,6 +43,10 @@ impl Outbox {
 
     pub(super) fn border(&self, border: StageBorder) {
         self.put(Note::Border(border));
+    }
+
+    pub(super) fn in_flight(&self, in_flight: InFlight) {
+        self.put(Note::InFlight(in_flight));
     }
 
     fn put(&self, note: Note) {

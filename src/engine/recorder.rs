@@ -11,15 +11,17 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use crate::domain::{
-    Health, LiveSnapshot, Points, Prompt, RequestRecord, RunData, RunHead, RunState, StageBorder,
-    TextFacts, TimeSeries,
+    Accumulator, Detail, Health, InFlight, LiveSnapshot, Phase, Prompt, RequestRecord, RunData,
+    RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary, TextFacts, TimeSeries,
 };
+use crate::protocol::SharedAdapter;
+use crate::stats::Histogram;
+use crate::transport::Clock;
 
-use super::control::{Control, Order};
-use super::driver::Performed;
-use super::epoch::Epoch;
+use super::control::{Control, Order, StopReason};
+use super::driver::{Hints, Performed};
 use super::health::{Sampler, Ticks};
-use super::live::Live;
+use super::live::{Live, Place};
 use super::outbox::Note;
 use super::progress::Shares;
 
@@ -33,6 +35,10 @@ pub trait Sink: Send {
     fn sample(&mut self, at_ns: u64, health: &Health);
     /// Lines that could not be kept: the queue to the disk was full, or the disk was.
     fn lost(&self) -> u64;
+    /// What the disk said, if it refused.
+    fn error(&self) -> Option<String> {
+        None
+    }
     /// How large the run file is.
     fn bytes(&self) -> u64 {
         0
@@ -52,7 +58,9 @@ const MAX_KNOWN_PROMPTS: usize = 1_024;
 pub(super) struct Recording {
     pub(super) head: Arc<RunHead>,
     pub(super) file: Option<PathBuf>,
-    pub(super) epoch: Epoch,
+    pub(super) clock: Clock,
+    /// Tells during the run what it learnt of the server; none where requests are scripted.
+    pub(super) adapter: Option<SharedAdapter>,
     pub(super) live: Arc<Live>,
     pub(super) control: Arc<Control>,
     pub(super) ticks: Arc<Ticks>,
@@ -62,12 +70,12 @@ pub(super) struct Recording {
     pub(super) wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// Works until the I/O thread has hung up; returns the whole run.
-pub(super) fn record(recording: Recording, notes: &Receiver<Note>) -> RunData {
+/// Works until the I/O thread has hung up; returns the whole run and what its verdict rests on.
+pub(super) fn record(recording: Recording, notes: &Receiver<Note>) -> (RunData, RunFacts) {
+    let clock = recording.clock.clone();
     let mut recorder = Recorder::new(recording);
-    let epoch = recorder.of.epoch;
     loop {
-        recorder.publish_if_due(epoch.now_ns());
+        recorder.look(clock.now_ns());
         match notes.recv_timeout(Duration::from_nanos(PUBLISH_NS)) {
             Ok(note) => recorder.take(note),
             Err(RecvTimeoutError::Timeout) => continue,
@@ -76,36 +84,55 @@ pub(super) fn record(recording: Recording, notes: &Receiver<Note>) -> RunData {
         notes.try_iter().for_each(|note| recorder.take(note));
         std::thread::sleep(REST);
     }
-    recorder.finish(epoch.now_ns())
+    recorder.finish(clock.now_ns())
 }
 
-struct Recorder {
+pub(super) struct Recorder {
     of: Recording,
     shares: Shares,
     hashes: Hashes,
     sampler: Sampler,
+    accumulator: Accumulator,
     borders: Vec<StageBorder>,
-    points: Points,
+    facts: RunFacts,
+    /// Of Measure requests, in microseconds.
+    slip: Histogram,
+    client_late: Histogram,
+    summary: Arc<Summary>,
+    series: Arc<TimeSeries>,
     revision: u64,
     next_publish_ns: u64,
+    next_summary_ns: u64,
 }
 
 impl Recorder {
-    fn new(of: Recording) -> Self {
+    pub(super) fn new(of: Recording) -> Self {
         let plan = &of.head.plan;
+        let mut accumulator = Accumulator::new(plan);
+        let facts = RunFacts {
+            server: of.head.server.clone(),
+            ..RunFacts::default()
+        };
+        let summary = accumulator.summary(Detail::Live, &[], &facts);
         Self {
             shares: Shares::of(plan),
             hashes: Hashes::new(plan.keep_text),
             sampler: Sampler::new(of.head.environment.cores),
+            accumulator,
             borders: Vec::new(),
-            points: Points::default(),
+            facts,
+            slip: Histogram::default(),
+            client_late: Histogram::default(),
+            summary: Arc::new(summary),
+            series: Arc::default(),
             revision: 0,
             next_publish_ns: 0,
+            next_summary_ns: 0,
             of,
         }
     }
 
-    fn take(&mut self, note: Note) {
+    pub(super) fn take(&mut self, note: Note) {
         match note {
             Note::Ended(ended) => {
                 let (performed, prompt) = *ended;
@@ -116,18 +143,54 @@ impl Recorder {
                 self.borders.retain(|b| b.stage != border.stage);
                 self.borders.push(border);
             }
+            Note::InFlight(in_flight) => self.in_flight(in_flight),
         }
     }
 
     fn ended(&mut self, performed: Performed, prompt: &Prompt) {
-        let mut record = performed.record;
+        let Performed {
+            mut record,
+            answer,
+            hints,
+        } = performed;
         record.prompt = Some(self.hashes.prompt(prompt));
-        record.answer = (!performed.answer.is_empty()).then(|| self.hashes.text(&performed.answer));
+        record.answer = (!answer.is_empty()).then(|| self.hashes.text(&answer));
         self.of.sink.request(&record);
-        self.points.push(crate::domain::Point::of(&record));
+        self.accumulator.push(&record);
+        self.note(&hints);
+        if record.phase == Phase::Measure {
+            if let Some(due_ns) = record.due_ns {
+                let slip_ns = record.dispatched_ns.saturating_sub(due_ns);
+                self.slip.record(slip_ns / 1_000);
+            }
+            if let Some(late_ns) = record.client_late_ns {
+                self.client_late.record(late_ns / 1_000);
+            }
+        }
     }
 
-    fn publish_if_due(&mut self, now_ns: u64) {
+    fn note(&mut self, hints: &Hints) {
+        let facts = &mut self.facts;
+        facts.cached_tokens += hints.cached_tokens.unwrap_or(0);
+        if let Some(encoding) = &hints.content_encoding {
+            facts.n_compressed += 1;
+            facts
+                .content_encoding
+                .get_or_insert_with(|| encoding.clone());
+        }
+        if let Some(secs) = hints.retry_after_secs {
+            facts.n_retry_after += 1;
+            let longest = facts.retry_after_secs.map_or(secs, |max| max.max(secs));
+            facts.retry_after_secs = Some(longest);
+        }
+    }
+
+    fn in_flight(&mut self, in_flight: InFlight) {
+        self.facts.in_flight.push(in_flight);
+    }
+
+    /// Samples and publishes, if it is time to.
+    pub(super) fn look(&mut self, now_ns: u64) {
         if self.sampler.look(now_ns) {
             let health = self.health();
             self.of.sink.sample(now_ns, &health);
@@ -136,21 +199,45 @@ impl Recorder {
             return;
         }
         self.next_publish_ns = now_ns + PUBLISH_NS;
+        if now_ns >= self.next_summary_ns {
+            self.summarize(Detail::Live, now_ns);
+            let took_ns = self.of.clock.now_ns().saturating_sub(now_ns);
+            self.next_summary_ns = now_ns + took_ns.saturating_mul(SUMMARY_REST);
+        }
         let order = self.of.control.order();
         let state = self.shares.state(&self.of.live, order, now_ns);
-        self.publish(state);
+        self.publish(state, Vec::new());
     }
 
-    fn publish(&mut self, state: RunState) -> RunData {
+    fn summarize(&mut self, detail: Detail, now_ns: u64) {
+        self.update_facts();
+        let running = self.of.live.running_since_ns();
+        self.series = Arc::new(self.accumulator.series_live(&running, now_ns));
+        let summary = self.accumulator.summary(detail, &self.borders, &self.facts);
+        self.summary = Arc::new(summary);
+    }
+
+    fn update_facts(&mut self) {
+        let health = self.health();
+        self.facts.health = self.sampler.maxima(&health);
+        self.facts.journal_lost = self.of.lost.load(Relaxed) + self.of.sink.lost();
+        self.facts.journal_error = self.of.sink.error();
+        self.facts.interrupted = self.of.control.reason() == Some(StopReason::Person);
+        if let Some(adapter) = &self.of.adapter {
+            self.facts.usage_refused = adapter.usage_refused();
+        }
+    }
+
+    fn publish(&mut self, state: RunState, gaps: Vec<Arc<Vec<f32>>>) -> RunData {
         self.revision += 1;
         let run = RunData {
             head: Arc::clone(&self.of.head),
             state,
             borders: self.borders.clone(),
-            points: self.points.clone(),
-            gaps: Vec::new(),
-            series: Arc::new(TimeSeries::default()),
-            summary: Arc::new(empty_summary()),
+            points: self.accumulator.points().clone(),
+            gaps,
+            series: Arc::clone(&self.series),
+            summary: Arc::clone(&self.summary),
             health: self.health(),
             file: self.of.file.clone(),
             file_bytes: self.of.sink.bytes(),
@@ -163,35 +250,34 @@ impl Recorder {
 
     fn health(&self) -> Health {
         let ticks = self.of.ticks.with(|log| log.clone());
-        self.sampler
-            .health(&ticks, self.of.head.environment.max_files)
+        let p99_ms = |h: &Histogram| h.quantile(0.99).map(|us| us as f64 / 1e3);
+        Health {
+            slip_p99_ms: p99_ms(&self.slip),
+            client_late_p99_ms: p99_ms(&self.client_late),
+            ..self.sampler.health(&ticks)
+        }
     }
 
-    fn finish(mut self, now_ns: u64) -> RunData {
+    pub(super) fn finish(mut self, now_ns: u64) -> (RunData, RunFacts) {
         let health = self.health();
         self.of.sink.sample(now_ns, &health);
-        let _lost = self.of.lost.load(Relaxed) + self.of.sink.lost();
+        // A run that did not get to its end was broken by a fault of ours: its file must not claim to be whole.
+        let is_over = self.of.live.place() == Place::Over;
+        if !is_over {
+            self.of.control.stop(StopReason::Limit(
+                "The measuring thread broke, which is a fault of this program".to_owned(),
+            ));
+        }
+        self.summarize(Detail::Full, now_ns);
+        let n_stages = self.of.head.plan.stages.len();
+        let gaps = (0..n_stages).map(|i| self.accumulator.gaps(StageIdx::from_index(i)));
+        let gaps = gaps.collect();
         let state = match self.of.control.order() {
-            Order::Abort => RunState::Interrupted,
-            Order::Go | Order::Stop => RunState::Finished,
+            Order::Go | Order::Stop if is_over => RunState::Finished,
+            _ => RunState::Interrupted,
         };
-        self.publish(state)
-    }
-}
-
-fn empty_summary() -> crate::domain::Summary {
-    crate::domain::Summary {
-        schema: crate::domain::SCHEMA,
-        verdict: crate::domain::Verdict {
-            valid: true,
-            reasons: Vec::new(),
-            n_checks: 0,
-            n_passed: 0,
-        },
-        stages: Vec::new(),
-        cold: Default::default(),
-        cautions: Vec::new(),
-        errors: Vec::new(),
+        let run = self.publish(state, gaps);
+        (run, self.facts)
     }
 }
 
@@ -238,5 +324,30 @@ impl Hashes {
             hash,
             text: self.keep_text.then(|| text.to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_told_by_length_and_hash() {
+        let mut hashes = Hashes::new(false);
+        let facts = hashes.text("abc");
+        // FIPS 180-2, appendix B.1.
+        assert_eq!((facts.chars, &*facts.hash), (3, "ba7816bf8f01cfea"));
+        let prompt = |system: Option<&str>, user: &str| Prompt {
+            system: system.map(Arc::from),
+            user: Arc::from(user),
+        };
+        let of = prompt(Some("s"), "é");
+        assert_eq!(hashes.prompt(&of), hashes.text("s\n\né"));
+        assert_eq!(hashes.prompt(&of).chars, 4);
+        assert_ne!(
+            hashes.prompt(&prompt(None, "u")).hash,
+            hashes.prompt(&prompt(None, "v")).hash
+        );
+        assert_eq!(Hashes::new(true).text("abc").text.as_deref(), Some("abc"));
     }
 }

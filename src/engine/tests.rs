@@ -10,8 +10,8 @@ use tokio::time::sleep;
 use super::outbox::Note;
 use super::*;
 use crate::domain::{
-    ClosedMode, Cold, ColdHow, Connections, Failure, FailureKind, Outcome, Plan, RequestRecord,
-    Stage, StageBorder, StageIdx, TierLength, Warmup,
+    ClosedMode, Cold, ColdHow, Connections, Failure, FailureKind, InFlight, Outcome, Phase, Plan,
+    Prompt, RequestRecord, Stage, StageBorder, StageIdx, TierLength, Warmup,
 };
 
 const MS: u64 = 1_000_000;
@@ -39,7 +39,7 @@ struct Seen {
 }
 
 struct Scripted {
-    epoch: Epoch,
+    clock: Clock,
     script: Script,
     seen: Arc<Seen>,
 }
@@ -76,13 +76,13 @@ impl Driver for Scripted {
             }
         };
         live.add_tokens(1);
-        let mut record = job.record(outcome, self.epoch.now_ns());
+        let mut record = job.record(outcome, self.clock.now_ns());
         record.tokens_out = Some(1);
         record.into()
     }
 
     async fn give_up(&mut self, job: &Job, outcome: Outcome) -> Performed {
-        let mut record = job.record(outcome, self.epoch.now_ns());
+        let mut record = job.record(outcome, self.clock.now_ns());
         record.first_token_ns = Some(job.dispatched_ns);
         record.into()
     }
@@ -94,7 +94,7 @@ impl Driver for Scripted {
 
 struct Bench {
     plan: Plan,
-    epoch: Epoch,
+    clock: Clock,
     control: Arc<Control>,
     desk: Arc<Desk>,
     notes: Receiver<Note>,
@@ -107,6 +107,7 @@ struct Left {
     /// In the order of ending.
     records: Vec<RequestRecord>,
     borders: Vec<StageBorder>,
+    in_flight: Vec<InFlight>,
     seen: Arc<Seen>,
     end_ns: u64,
     peak: u32,
@@ -114,13 +115,13 @@ struct Left {
 
 impl Bench {
     fn new(plan: Plan, script: impl Fn(&Job) -> Act + Send + Sync + 'static) -> Self {
-        let epoch = Epoch::now();
+        let clock = Clock::new();
         let control = Arc::new(Control::new());
         let (outbox, notes) = outbox(10_000);
         let desk = Arc::new(Desk {
-            epoch,
+            clock: clock.clone(),
             seed: plan.seed,
-            grace_ns: epoch::ns_from_secs(plan.grace_secs),
+            grace_ns: arrivals::ns_from_secs(plan.grace_secs),
             prompts: Box::new(|seq, _| Prompt {
                 system: None,
                 user: format!("prompt {seq}").into(),
@@ -133,7 +134,7 @@ impl Bench {
         });
         Self {
             plan,
-            epoch,
+            clock,
             control,
             desk,
             notes,
@@ -143,26 +144,28 @@ impl Bench {
     }
 
     async fn run(self) -> Left {
-        let (epoch, seen) = (self.epoch, Arc::clone(&self.seen));
+        let (clock, seen) = (self.clock, Arc::clone(&self.seen));
         conduct::conduct(&self.plan, &self.desk, |_user| Scripted {
-            epoch,
+            clock: clock.clone(),
             script: Arc::clone(&self.script),
             seen: Arc::clone(&seen),
         })
         .await;
-        let (mut records, mut borders) = (Vec::new(), Vec::new());
+        let (mut records, mut borders, mut in_flight) = (Vec::new(), Vec::new(), Vec::new());
         for note in self.notes.try_iter() {
             match note {
                 Note::Ended(ended) => records.push(ended.0.record),
                 Note::Border(border) => borders.push(border),
+                Note::InFlight(seen) => in_flight.push(seen),
             }
         }
         assert_eq!(self.desk.live.in_flight(), 0, "every start has its end");
         Left {
             records,
             borders,
+            in_flight,
             seen: self.seen,
-            end_ns: epoch.now_ns(),
+            end_ns: clock.now_ns(),
             peak: self.desk.live.peak(),
         }
     }
@@ -189,6 +192,14 @@ fn times(left: &Left) -> Vec<(u64, u64)> {
         .collect()
 }
 
+fn held(stage: u16, mean: f64, held: Option<u32>) -> InFlight {
+    InFlight {
+        stage: StageIdx(stage),
+        mean,
+        held,
+    }
+}
+
 fn count(left: &Left, what: impl Fn(&RequestRecord) -> bool) -> usize {
     left.records.iter().filter(|r| what(r)).count()
 }
@@ -201,6 +212,7 @@ async fn one_user_goes_on_at_once() {
     assert_eq!(times(&left), expected);
     assert_eq!(left.end_ns, 1_000_000_000);
     assert!(left.records.iter().all(|r| r.due_ns.is_none()));
+    assert_eq!(left.in_flight, [held(0, 1.0, None)]);
     assert_eq!(
         left.borders,
         [
@@ -607,6 +619,42 @@ async fn a_tier_with_fewer_users_closes_the_others() {
     assert_eq!(left.seen.closes.load(Relaxed), 3);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_in_flight_is_counted_apart_from_the_records() {
+    // Three users, of which one sends 400 ms requests: 2.5 s, then what drains is left out.
+    let timed = plan("3", ClosedMode::Steady, TierLength::Duration("2s"));
+    let left = Bench::new(timed, |job| {
+        Act::Take(if job.user == 2 { 800 } else { 250 })
+    })
+    .run()
+    .await;
+    let measure: Vec<_> = left
+        .records
+        .iter()
+        .filter(|r| r.phase == Phase::Measure)
+        .collect();
+    let residence: u64 = measure.iter().map(|r| r.end_ns - r.dispatched_ns).sum();
+    let last = measure.iter().map(|r| r.end_ns).max().unwrap();
+    let mean = residence as f64 / last as f64;
+    assert_eq!(count(&left, |r| r.phase == Phase::Drain), 1);
+    assert!(
+        (left.in_flight[0].mean - mean).abs() < 1e-9,
+        "{:?} {mean}",
+        left.in_flight
+    );
+    assert!(mean < 3.0 && mean > 2.7, "{mean}");
+
+    // A machine without the descriptors for two of four users.
+    let starved = plan("4", ClosedMode::Steady, TierLength::RequestsPerUser("3"));
+    let left = Bench::new(starved, |job| match job.user {
+        0 | 1 => Act::Take(10),
+        _ => Act::Fail(10, FailureKind::Client, None),
+    })
+    .run()
+    .await;
+    assert_eq!(left.in_flight, [held(0, 4.0, Some(2))]);
+}
+
 #[tokio::test]
 async fn a_blocked_runtime_shows_in_the_ticks() {
     let run = async |blocks: bool| {
@@ -619,10 +667,10 @@ async fn a_blocked_runtime_shows_in_the_ticks() {
             }
         };
         let bench = Bench::new(plan, act);
-        let (ticks, epoch) = (Ticks::default(), bench.epoch);
+        let (ticks, clock) = (Ticks::default(), bench.clock.clone());
         tokio::select! {
             _left = bench.run() => {}
-            () = ticks.run(epoch) => {}
+            () = ticks.run(&clock) => {}
         }
         ticks.with(|log| log.clone())
     };
@@ -630,5 +678,5 @@ async fn a_blocked_runtime_shows_in_the_ticks() {
     assert!(blocked.p99_ms().unwrap() > 5.0, "{:?}", blocked.p99_ms());
     let clean = run(false).await;
     assert!(clean.p99_ms() < blocked.p99_ms(), "{:?}", clean.p99_ms());
-    assert_eq!(clean.slept_ns(), None);
+    assert!(!clean.has_slept());
 }

@@ -43,6 +43,11 @@ pub trait Exchange: Send {
     fn end(&mut self, result: Result<(), Failure>, stamp: Stamp);
     /// Content events so far; the driver watches it for the token-stall timeout and live counters.
     fn n_tokens_seen(&self) -> u64;
+    /// The outcome is known, though the body has not ended: the driver may give up reading, after a short wait that lets
+    /// the server end it and keeps the connection usable.
+    fn is_done(&self) -> bool {
+        false
+    }
     /// What tells the server to stop, for a request that is given up (Gradio's `/cancel`).
     fn cancel_call(&self) -> Option<HttpCall>;
     fn reply(self: Box<Self>) -> Reply;
@@ -79,6 +84,10 @@ pub trait Adapter: Send + Sync {
     /// A new exchange for this prompt. `user` and `seq` make session names unique.
     fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
     fn facts(&self) -> &crate::domain::ServerFacts;
+    /// The server refused to be asked for token counts during the run, so requests go without.
+    fn usage_refused(&self) -> bool {
+        false
+    }
 }
 
 /// An adapter behind a pointer.
