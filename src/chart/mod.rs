@@ -39,7 +39,7 @@ pub struct Pane {
 }
 
 /// A name in the legend row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LegendEntry {
     pub name: String,
     pub colour: Colour,
@@ -199,7 +199,7 @@ pub enum Rule {
 }
 
 /// A chart as text.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ChartTable {
     pub header: Vec<String>,
     pub rows: Vec<Vec<String>>,
