@@ -4,12 +4,21 @@
 //! make next. It never waits, reads a clock or opens a socket. Preparation ([`Adapter::prepare`]: `/config`, `/info`,
 //! `/v1/models`, uploads) and detection go over `transport::control`, apart from what is measured.
 
+pub mod curl;
+pub mod gradio;
+pub mod headers;
+pub mod openai;
+pub mod said;
+mod shell;
+pub mod sse;
+pub mod target_url;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use crate::domain::{Ended, Failure, GradioFacts, Prompt, TokenSource};
+use crate::domain::{Ended, Failure, GradioFacts, Issue, Prompt, TokenSource};
 
 /// One HTTP call of a measured request. Its route is relative to the target's origin.
 #[derive(Clone, Debug)]
@@ -92,3 +101,26 @@ pub trait Adapter: Send + Sync {
 
 /// An adapter behind a pointer.
 pub type SharedAdapter = Arc<dyn Adapter>;
+
+/// Why a target could not be prepared or told apart.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// No answer came, or one that ends the matter (401, a server still loading).
+    #[error("{}", .0.message)]
+    Unreachable(Failure),
+    /// The plan asks what this target does not have: every issue at its field.
+    #[error("{}", join_issues(.0))]
+    Refused(Vec<Issue>),
+}
+
+impl PrepareError {
+    /// One issue at `field`.
+    pub fn refused(field: &str, message: impl Into<String>) -> Self {
+        Self::Refused(vec![Issue::new(field, message)])
+    }
+}
+
+fn join_issues(issues: &[Issue]) -> String {
+    let lines: Vec<&str> = issues.iter().map(|i| i.message.as_str()).collect();
+    lines.join("; ")
+}
