@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::Request;
 use inferometer::transport::{Clock, Connector, Route, TransportErrorKind};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpListener;
 use url::Url;
 
 use script::{
@@ -50,6 +50,8 @@ async fn an_unknown_name_is_a_dns_failure() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_host_that_drops_our_packets_times_out() {
+    use tokio::net::{TcpSocket, TcpStream};
+
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -154,7 +156,7 @@ async fn a_reset_after_some_events_keeps_them() {
     go.add_permits(1);
     let error = connection.chunk().await.unwrap_err();
     assert_eq!(error.kind, TransportErrorKind::Reset, "{error}");
-    assert_eq!(seen, event(0) + &event(1));
+    assert_eq!(seen, [event(0), event(1)].concat());
     assert!(!connection.is_open());
     assert_eq!(connection.chunk().await, Ok(None), "told once");
 }

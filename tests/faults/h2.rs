@@ -79,7 +79,7 @@ async fn a_stream_comes_with_the_stamps_of_its_reads() {
     assert!(head.sent_ns <= head.head_ns);
     for n in 0..2 {
         let chunk = connection.chunk().await.unwrap().unwrap();
-        assert_eq!(text(&[chunk.clone()]), event(n));
+        assert_eq!(text(std::slice::from_ref(&chunk)), event(n));
         assert_eq!((chunk.at_ns, chunk.read_no), (head.head_ns, head.read_no));
     }
     let last = frame(DATA, END_STREAM, 1, event(2).as_bytes());

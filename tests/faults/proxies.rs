@@ -33,8 +33,7 @@ async fn tls_goes_through_a_tunnel_that_the_proxy_may_refuse() {
     let cut = vec![Step::Request, write("HTTP/1.1 200 Connection est")];
     let open = vec![
         Step::Request,
-        write("HTTP/1.1 200 OK\r\n\r\n"),
-        Step::Request,
+        write("HTTP/1.1 200 OK\r\n\r\nnot a word of TLS"),
     ];
     let endless = vec![Step::Request, write("x".repeat(100_000)), Step::Hold];
     let proxy = serve(vec![refuse, cut, open, endless]).await;
@@ -43,7 +42,7 @@ async fn tls_goes_through_a_tunnel_that_the_proxy_may_refuse() {
     let connector = Connector::new(route).unwrap();
     for (kind, reason) in [
         (TransportErrorKind::Connect, "407"),
-        (TransportErrorKind::Connect, "eof"),
+        (TransportErrorKind::Connect, "end of file"),
         // The tunnel stood, and nobody spoke TLS at its end.
         (TransportErrorKind::Tls, "model.invalid"),
         (TransportErrorKind::Connect, "too long"),

@@ -14,7 +14,7 @@ use url::Url;
 
 /// What the server does next with a connection.
 #[derive(Clone)]
-pub enum Step {
+pub(super) enum Step {
     /// Reads until a request is whole.
     Request,
     Write(Vec<u8>),
@@ -28,42 +28,42 @@ pub enum Step {
 
 /// What the server saw and did.
 #[derive(Default)]
-pub struct Log {
-    pub requests: Vec<String>,
+pub(super) struct Log {
+    pub(super) requests: Vec<String>,
     /// Before and after each write, on the test's clock.
-    pub writes: Vec<(u64, u64)>,
-    pub n_connections: usize,
+    pub(super) writes: Vec<(u64, u64)>,
+    pub(super) n_connections: usize,
     /// Connections whose client's end a `Hold` saw.
-    pub n_held: usize,
+    pub(super) n_held: usize,
 }
 
-pub struct Server {
-    pub address: SocketAddr,
-    pub log: Arc<Mutex<Log>>,
-    pub clock: Clock,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) log: Arc<Mutex<Log>>,
+    pub(super) clock: Clock,
 }
 
 impl Server {
-    pub fn url(&self) -> Url {
+    pub(super) fn url(&self) -> Url {
         Url::parse(&format!("http://{}/", self.address)).unwrap()
     }
 
-    pub fn route(&self) -> Route {
+    pub(super) fn route(&self) -> Route {
         Route::from_url(&self.url(), Duration::from_secs(30)).unwrap()
     }
 
-    pub async fn connect(&self) -> Connection {
+    pub(super) async fn connect(&self) -> Connection {
         let connector = Connector::new(self.route()).unwrap();
         connector.connect(&self.clock).await.unwrap()
     }
 
-    pub fn requests(&self) -> Vec<String> {
+    pub(super) fn requests(&self) -> Vec<String> {
         self.log.lock().unwrap().requests.clone()
     }
 }
 
 /// Serves one script a connection, in the order they come.
-pub async fn serve(scripts: Vec<Vec<Step>>) -> Server {
+pub(super) async fn serve(scripts: Vec<Vec<Step>>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let log = Arc::new(Mutex::new(Log::default()));
@@ -97,7 +97,7 @@ async fn play(mut stream: TcpStream, script: Vec<Step>, log: Arc<Mutex<Log>>, cl
 }
 
 /// A step that plain TCP and TLS have in common.
-pub async fn play_step(
+pub(super) async fn play_step(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     step: Step,
     log: &Mutex<Log>,
@@ -144,25 +144,25 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     }
 }
 
-pub fn write(text: impl AsRef<[u8]>) -> Step {
+pub(super) fn write(text: impl AsRef<[u8]>) -> Step {
     Step::Write(text.as_ref().to_vec())
 }
 
 /// A semaphore that holds a step until the test lets it go.
-pub fn gate() -> (Arc<Semaphore>, Step) {
+pub(super) fn gate() -> (Arc<Semaphore>, Step) {
     let permits = Arc::new(Semaphore::new(0));
     (Arc::clone(&permits), Step::When(permits))
 }
 
 /// The head of an event stream.
-pub const STREAM_HEAD: &str =
+pub(super) const STREAM_HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-pub const STREAM_END: &str = "0\r\n\r\n";
+pub(super) const STREAM_END: &str = "0\r\n\r\n";
 /// A whole short answer that keeps the connection.
-pub const SHORT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+pub(super) const SHORT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// One HTTP chunk.
-pub fn chunk(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+pub(super) fn chunk(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let bytes = bytes.as_ref();
     let mut framed = format!("{:x}\r\n", bytes.len()).into_bytes();
     framed.extend_from_slice(bytes);
@@ -170,22 +170,24 @@ pub fn chunk(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     framed
 }
 
-pub fn event(n: usize) -> String {
+pub(super) fn event(n: usize) -> String {
     format!("data: {n}\n\n")
 }
 
-pub fn get() -> Request<Bytes> {
+pub(super) fn get() -> Request<Bytes> {
     Request::get("/v1/stream").body(Bytes::new()).unwrap()
 }
 
-pub fn post() -> Request<Bytes> {
+pub(super) fn post() -> Request<Bytes> {
     Request::post("/v1/stream")
         .body(Bytes::from_static(b"{\"stream\":true}"))
         .unwrap()
 }
 
 /// All chunks up to the clean end or the failure.
-pub async fn read_all(connection: &mut Connection) -> (Vec<Chunk>, Result<(), TransportError>) {
+pub(super) async fn read_all(
+    connection: &mut Connection,
+) -> (Vec<Chunk>, Result<(), TransportError>) {
     let mut chunks = Vec::new();
     loop {
         match connection.chunk().await {
@@ -196,7 +198,7 @@ pub async fn read_all(connection: &mut Connection) -> (Vec<Chunk>, Result<(), Tr
     }
 }
 
-pub fn text(chunks: &[Chunk]) -> String {
+pub(super) fn text(chunks: &[Chunk]) -> String {
     let bytes: Vec<u8> = chunks.iter().flat_map(|c| c.bytes.to_vec()).collect();
     String::from_utf8(bytes).unwrap()
 }

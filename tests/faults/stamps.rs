@@ -34,7 +34,7 @@ async fn events_of_one_read_share_a_stamp_and_others_do_not() {
     let mut chunks = Vec::new();
     for n in 0..3 {
         let chunk = connection.chunk().await.unwrap().unwrap();
-        assert_eq!(text(&[chunk.clone()]), event(n));
+        assert_eq!(text(std::slice::from_ref(&chunk)), event(n));
         assert_eq!((chunk.at_ns, chunk.read_no), (head.head_ns, head.read_no));
         chunks.push(chunk);
     }
@@ -142,7 +142,7 @@ async fn every_stamp_lies_within_the_servers_write_and_after_the_one_before() {
     for n in 0..N {
         go.add_permits(1);
         let chunk = connection.chunk().await.unwrap().unwrap();
-        assert_eq!(text(&[chunk.clone()]), event(n));
+        assert_eq!(text(std::slice::from_ref(&chunk)), event(n));
         assert!(chunk.at_ns > previous);
         previous = chunk.at_ns;
         let (before, after) = server.log.lock().unwrap().writes[n + 1];
@@ -152,6 +152,39 @@ async fn every_stamp_lies_within_the_servers_write_and_after_the_one_before() {
             assert!(chunk.at_ns <= after + SLACK_NS, "{after} {chunk:?}");
         }
     }
+}
+
+/// hyper's halves wake each other at every chunk; the task must not be scheduled for that.
+#[tokio::test]
+async fn an_event_costs_one_wake_up() {
+    const N: usize = 100;
+    let (go, when) = gate();
+    let mut script = vec![Step::Request, write(STREAM_HEAD)];
+    for n in 0..N {
+        script.extend([when.clone(), write(chunk(event(n)))]);
+    }
+    script.push(write(STREAM_END));
+    let server = serve(vec![script]).await;
+    let mut connection = server.connect().await;
+    connection.send(post(), &server.clock).await.unwrap();
+    let mut reading = Box::pin(async move {
+        for _ in 0..N {
+            go.add_permits(1);
+            connection.chunk().await.unwrap().unwrap();
+        }
+    });
+    let counted = async move {
+        let mut n_polls = 0;
+        std::future::poll_fn(|cx| {
+            n_polls += 1;
+            reading.as_mut().poll(cx)
+        })
+        .await;
+        n_polls
+    };
+    // A task of its own, so that only its own wake-ups count.
+    let n_polls = tokio::spawn(counted).await.unwrap();
+    assert!(n_polls >= N && n_polls <= N + N / 10, "{n_polls}");
 }
 
 /// The kernel's stamp says when the bytes came, also while our own thread does something else.
@@ -169,7 +202,7 @@ fn a_blocked_reader_shows_in_the_lateness_and_not_in_the_stamp() {
         .spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.set_nodelay(true).unwrap();
-            stream.read(&mut [0; 4096]).unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
             stream.write_all(STREAM_HEAD.as_bytes()).unwrap();
             when.recv().unwrap();
             let before = server_clock.now_ns();

@@ -163,7 +163,7 @@ async fn a_cut_handshake_and_plain_http_are_tls_failures() {
     tokio::spawn(async move {
         for answer in [&b""[..], b"HTTP/1.1 400 Bad Request\r\n\r\n"] {
             let (mut tcp, _) = listener.accept().await.unwrap();
-            tcp.read(&mut [0; 4096]).await.unwrap();
+            assert!(tcp.read(&mut [0; 4096]).await.unwrap() > 0);
             tokio::io::AsyncWriteExt::write_all(&mut tcp, answer)
                 .await
                 .unwrap();
