@@ -7,6 +7,7 @@ mod sse;
 mod transcript;
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -24,6 +25,11 @@ fn corpus(proto: &str) -> Vec<Value> {
     };
     cases.retain(|case| case["proto"] == proto);
     cases
+}
+
+fn ns_from_secs(secs: f64) -> u64 {
+    let duration = Duration::try_from_secs_f64(secs).unwrap();
+    u64::try_from(duration.as_nanos()).unwrap()
 }
 
 /// A case's chunks.
@@ -51,7 +57,7 @@ fn from_base64(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for group in digits.chunks(4) {
         let bits = group.iter().fold(0, |bits, d| bits << 6 | d) << (6 * (4 - group.len()));
-        bytes.extend(&[(bits >> 16) as u8, (bits >> 8) as u8, bits as u8][..group.len() - 1]);
+        bytes.extend_from_slice(&u32::to_be_bytes(bits)[1..group.len()]);
     }
     bytes
 }

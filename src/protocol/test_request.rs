@@ -547,8 +547,10 @@ mod tests {
     fn check(failure: &Failure, headline: &str, field: Option<&str>) {
         let mut target = Target::at("http://h");
         target.model = Some("m".to_owned());
-        let mut workload = Workload::default();
-        workload.extra_body = r#"{"ignore_eos": true}"#.to_owned();
+        let workload = Workload {
+            extra_body: r#"{"ignore_eos": true}"#.to_owned(),
+            ..Workload::default()
+        };
         let info = TargetInfo {
             models: vec!["a".to_owned()],
             evidence: vec!["GET /v1/models answered 200 with 1 model".to_owned()],

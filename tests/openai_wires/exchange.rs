@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::transcript::Transcript;
-use super::{bytes_of, corpus, data_file};
+use super::{bytes_of, corpus, data_file, ns_from_secs};
 
 fn adapter(api: Api, stream: bool, extra: Value) -> OpenAi {
     OpenAi::new(Config {
@@ -99,7 +99,7 @@ fn the_corpus_outcomes_and_first_tokens() {
         if let Some(usage) = expected["usage"].as_object() {
             let n = usage
                 .get("completion_tokens")
-                .or(usage.get("output_tokens"));
+                .or_else(|| usage.get("output_tokens"));
             assert_eq!(reply.tokens_out, n.unwrap().as_u64(), "{name}");
             assert_eq!(reply.token_source, Some(TokenSource::Usage), "{name}");
         }
@@ -167,7 +167,7 @@ fn read_slowly(transcript: &Transcript) -> Slow {
             let choice = &event["choices"][0];
             let content = choice["delta"]["content"]
                 .as_str()
-                .or(choice["text"].as_str());
+                .or_else(|| choice["text"].as_str());
             let Some(content) = content.filter(|c| !c.is_empty()) else {
                 continue;
             };
@@ -288,7 +288,7 @@ fn one_shot_answers_have_no_first_token() {
             let choice = &body["choices"][0];
             let text = choice["message"]["content"]
                 .as_str()
-                .or(choice["text"].as_str());
+                .or_else(|| choice["text"].as_str());
             assert_eq!(reply.answer, text.unwrap(), "{name}");
         }
     }
@@ -345,7 +345,7 @@ fn a_cut_connection_keeps_the_tokens_that_came() {
 #[test]
 fn the_metrics_vector() {
     let vector = data_file("vectors/llm_metrics.json");
-    let ns = |ms: &Value| (ms.as_f64().unwrap() * 1e6).round() as u64;
+    let ns = |ms: &Value| ns_from_secs(ms.as_f64().unwrap() / 1e3);
     let trace = &vector["trace"];
     let mut exchange = exchange(true);
     exchange.head(200, &event_stream(), Stamp::default());

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::data_file;
 use super::transcript::Transcript;
 
 /// A loopback server that answers each path with fixed bytes and keeps the heads of what was asked.
@@ -169,8 +170,10 @@ async fn a_server_that_cannot_list_its_models_needs_a_name() {
     assert_eq!(body_of(&adapter)["model"], "models/tiny-llama");
     assert!(info.models.is_empty());
     target.model = None;
-    let mut workload = Workload::default();
-    workload.extra_body = r#"{"model":"by hand"}"#.to_owned();
+    let workload = Workload {
+        extra_body: r#"{"model":"by hand"}"#.to_owned(),
+        ..Workload::default()
+    };
     let (adapter, info) = protocol::prepare(&target, &workload, None).await.unwrap();
     assert_eq!(body_of(&adapter)["model"], "by hand");
     assert_eq!(info.facts.model.as_deref(), Some("by hand"));
@@ -258,6 +261,46 @@ async fn other_servers_are_told_from_ours() {
             .to_string()
             .contains("“https://new.example/v1/models”"),
         "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_gradio_app_is_known_by_its_config() {
+    let file = |name: &str| {
+        answer_of(
+            "200 OK",
+            &data_file(&format!("transcripts/gradio6/{name}")).to_string(),
+        )
+    };
+    let server = Replay::start(&[
+        ("/config", file("config.json")),
+        ("/gradio_api/info", file("info.json")),
+    ])
+    .await;
+    for path in ["", "/gradio_api/call/chat", "/v1"] {
+        let text = format!("{}{path}", server.url);
+        let info = protocol::detect(&text, &Target::at(&text), None)
+            .await
+            .unwrap();
+        assert_eq!(info.protocol, Protocol::Gradio, "{path}");
+        assert!(
+            info.facts.name.starts_with("gradio 6."),
+            "{path}: {}",
+            info.facts.name
+        );
+        assert!(!info.endpoints.is_empty(), "{path}");
+    }
+    let as_openai = Target {
+        protocol: Protocol::OpenAiChat,
+        ..Target::at(&server.url)
+    };
+    let forced = protocol::detect(&server.url, &as_openai, None)
+        .await
+        .unwrap();
+    assert_eq!(
+        forced.protocol,
+        Protocol::OpenAiChat,
+        "the person's choice stands"
     );
 }
 

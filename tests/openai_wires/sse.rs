@@ -88,7 +88,7 @@ fn stream_text() -> impl Strategy<Value = String> {
     ];
     let end = prop::sample::select(vec!["\n", "\r\n", "\r"]);
     prop::collection::vec((line, end), 0..40)
-        .prop_map(|lines| lines.into_iter().map(|(l, e)| l + e).collect())
+        .prop_map(|lines| lines.into_iter().map(|(l, e)| format!("{l}{e}")).collect())
 }
 
 /// Events of `sse-stream`, which hands out blocks without data and leaves defaults to its caller.

@@ -30,7 +30,7 @@ impl Transcript {
             let (head, after) = rest.split_once('\n').unwrap();
             let inner = head.strip_prefix("[+").unwrap();
             let (secs, what) = inner.split_once(' ').unwrap();
-            let at_ns = (secs.parse::<f64>().unwrap() * 1e9).round() as u64;
+            let at_ns = super::ns_from_secs(secs.parse().unwrap());
             let stamp = Stamp {
                 at_ns,
                 read_no: reads.len() as u64,
