@@ -25,7 +25,7 @@ use body::{BodyParts, BodyTemplate};
 use exchange::OpenAiExchange;
 
 pub use address::Address;
-pub use prepare::{describe, prepare};
+pub use prepare::{Described, describe, prepare};
 
 /// The two routes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
