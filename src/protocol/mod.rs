@@ -34,6 +34,19 @@ pub struct HttpCall {
     pub body: Bytes,
 }
 
+impl HttpCall {
+    /// As the transport takes it; `None` for a route that no request line can hold.
+    pub fn to_request(&self) -> Option<http::Request<Bytes>> {
+        let mut request = http::Request::builder()
+            .method(self.method.clone())
+            .uri(&self.path_and_query)
+            .body(self.body.clone())
+            .ok()?;
+        *request.headers_mut() = self.headers.clone();
+        Some(request)
+    }
+}
+
 /// When bytes arrived, and with which socket read.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Stamp {

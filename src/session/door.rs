@@ -6,11 +6,18 @@ use crate::demo::{DemoServer, Options, Script};
 use crate::domain::{Issue, Plan, RunData};
 use crate::store;
 
-pub use crate::store::Preset;
+/// A plan that comes with the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preset {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub plan: Plan,
+}
 
 /// The plans that come with the program.
 pub fn presets() -> Vec<Preset> {
-    store::presets()
+    let known = store::presets().iter();
+    known.filter_map(|p| Some(Preset { id: p.id, title: p.title, plan: p.plan()? })).collect()
 }
 
 /// A plan's text to start from: a preset by its id, or the simplest plan.
@@ -21,7 +28,7 @@ pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, Strin
     let mut plan = match preset {
         None => Plan::simple("http://127.0.0.1:8000/v1"),
         Some(id) => {
-            let known = store::presets();
+            let known = presets();
             let ids = known.iter().map(|p| p.id).collect::<Vec<_>>().join(", ");
             let found = known.into_iter().find(|p| p.id == id);
             found.map(|p| p.plan).ok_or_else(|| format!("there is no preset “{id}”; there are {ids}"))?
@@ -38,7 +45,7 @@ pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, Strin
 /// # Errors
 /// A sentence, should the preset be missing.
 pub fn demo_plan(url: &str) -> Result<Plan, String> {
-    let preset = store::presets().into_iter().find(|p| p.id == "demo").ok_or("the demo plan is missing")?;
+    let preset = presets().into_iter().find(|p| p.id == "demo").ok_or("the demo plan is missing")?;
     let mut plan = preset.plan;
     url.clone_into(&mut plan.target.url);
     Ok(plan)
@@ -66,7 +73,7 @@ pub fn set_field(plan: &Plan, field: &str, value: &str) -> Result<Plan, Issue> {
 }
 
 /// The JSON schema of a run file's lines, or of a plan.
-pub fn schema(of_run: bool) -> String {
+pub fn schema(of_run: bool) -> &'static str {
     store::schema(if of_run { store::SchemaKind::Run } else { store::SchemaKind::Plan })
 }
 

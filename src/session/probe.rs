@@ -12,7 +12,7 @@ use super::target;
 use crate::domain::{Failure, FailureKind, Phase, Target, TargetInfo, TestReport, WaterfallPart, Workload};
 use crate::protocol::test_request::{self, MAX_BODY_BYTES, Meaning, Tested};
 use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp};
-use crate::transport::{Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError};
+use crate::transport::{Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind};
 use crate::workload::PromptSource;
 
 /// A test waits no longer than this, whatever the plan's limits say: a person looks on.
@@ -129,15 +129,18 @@ async fn drive(
 ) -> Result<(), TransportError> {
     let mut kept: Option<Connection> = None;
     while let Some(call) = exchange.next_call(clock.now_ns()) {
-        let mut connection = match kept.take() {
-            Some(mut open) if open.is_open() => open,
-            _ => {
+        let still_open = kept.take().and_then(|mut open| open.is_open().then_some(open));
+        let mut connection = match still_open {
+            Some(open) => open,
+            None => {
                 let made = connector.connect(clock).await?;
                 sight.connect.get_or_insert_with(|| made.times().clone());
                 made
             }
         };
-        let request = call.request(&connector.route().host_header());
+        let request = call.to_request().ok_or_else(|| {
+            TransportError::new(TransportErrorKind::Protocol, format!("“{}” is no route", call.path_and_query))
+        })?;
         sight.calls.push(call);
         let head = connection.send(request, clock).await?;
         let stamp = Stamp { at_ns: head.head_ns, read_no: head.read_no };
