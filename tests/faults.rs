@@ -14,6 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::Request;
 use inferometer::transport::{Clock, Connector, Route, TransportErrorKind};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -374,6 +375,39 @@ async fn a_half_read_answer_ends_when_the_connection_is_dropped() {
     while server.log.lock().unwrap().n_held == 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_body_larger_than_the_sockets_buffers_is_written_whole() {
+    const N: usize = 8 * 1024 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (go, wait) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        wait.await.unwrap();
+        let mut n_body = 0;
+        let mut buffer = vec![0; 1 << 16];
+        while n_body < N {
+            let n = tcp.read(&mut buffer).await.unwrap();
+            n_body += memchr::memchr_iter(7, &buffer[..n]).count();
+        }
+        tcp.write_all(SHORT.as_bytes()).await.unwrap();
+        tcp
+    });
+    let clock = Clock::new();
+    let connector = Connector::new(route(&url, LONG)).unwrap();
+    let mut connection = connector.connect(&clock).await.unwrap();
+    let request = Request::post("/").body(Bytes::from(vec![7; N])).unwrap();
+    let mut sending = Box::pin(connection.send(request, &clock));
+    let early = tokio::time::timeout(Duration::from_millis(20), &mut sending).await;
+    assert!(early.is_err(), "nobody reads yet");
+    go.send(()).unwrap();
+    let head = sending.await.unwrap();
+    assert!(head.sent_ns < head.written_ns && head.written_ns <= head.head_ns);
+    assert_eq!(read_all(&mut connection).await.1, Ok(()));
+    assert!(connection.is_open());
+    drop(server.await.unwrap());
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ async fn an_event_costs_one_wake_up() {
     };
     // A task of its own, so that only its own wake-ups count.
     let n_polls = tokio::spawn(counted).await.unwrap();
-    assert!(n_polls >= N && n_polls <= N + N / 10, "{n_polls}");
+    assert!((N..=N + N / 10).contains(&n_polls), "{n_polls}");
 }
 
 /// The kernel's stamp says when the bytes came, also while our own thread does something else.
