@@ -57,7 +57,10 @@ fn library() -> Event {
     match store::Places::find() {
         Ok(places) => {
             let folder = places.runs();
-            Event::Library { entries: store::list_runs(&folder), folder }
+            match store::list_runs(&folder) {
+                Ok(entries) => Event::Library { entries, folder },
+                Err(error) => failed(format!("the runs' folder cannot be read: {error} (“{}”)", folder.display())),
+            }
         }
         Err(error) => failed(error.to_string()),
     }
@@ -76,8 +79,8 @@ fn open_plan(path: PathBuf) -> Event {
 
 fn save(what: SaveWhat, path: PathBuf) -> Event {
     let written = match what {
-        SaveWhat::Plan(plan) => store::write_atomic(&path, store::to_toml(&plan).as_bytes()).map_err(|e| e.to_string()),
-        SaveWhat::Run { from } => store::copy_run(&from, &path).map_err(|e| e.to_string()),
+        SaveWhat::Plan(plan) => store::write_plan(&path, &plan).map_err(|e| e.to_string()),
+        SaveWhat::Run { from } => store::save_run(&from, &path).map_err(|e| e.to_string()),
     };
     match written {
         Ok(()) => Event::Saved { path },
@@ -87,11 +90,17 @@ fn save(what: SaveWhat, path: PathBuf) -> Event {
 
 fn autosave(plan: &Plan, settings: &serde_json::Value) -> Result<(), String> {
     let places = store::Places::find().map_err(|e| e.to_string())?;
-    places.save_form(plan, settings).map_err(|e| format!("the form could not be kept for next time: {e}"))
+    let kept = places.write_autosave(plan).and_then(|()| match settings.as_object() {
+        Some(settings) => places.write_settings(settings),
+        None => Ok(()),
+    });
+    kept.map_err(|e| format!("the form could not be kept for next time: {e}"))
 }
 
 /// The last form and the settings, as [`Event::Restored`].
 pub(super) fn restore() -> Event {
-    let (plan, settings) = store::Places::find().map(|places| places.load_form()).unwrap_or_default();
-    Event::Restored { plan: plan.map(Box::new), settings }
+    let places = store::Places::find().ok();
+    let plan = places.as_ref().and_then(store::Places::read_autosave).map(Box::new);
+    let settings = places.map(|places| places.read_settings()).unwrap_or_default();
+    Event::Restored { plan, settings: settings.into() }
 }

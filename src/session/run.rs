@@ -187,19 +187,26 @@ impl Run {
     async fn begin_file(&self, head: &Arc<RunHead>, redactor: Redactor) -> Result<(PathBuf, Journal), String> {
         let (out, head, outbox) = (self.out.clone(), Arc::clone(head), self.outbox.clone());
         let begin = move || {
-            let path = match out {
-                // The journal itself is never compressed; a `.zst` is made of it at the end.
-                Some(path) => path.with_extension(if is_zst(&path) { "" } else { path.extension().unwrap_or_default().to_str().unwrap_or_default() }),
-                None => Places::find().map_err(|e| e.to_string())?.new_run_path(&head.label).map_err(|e| e.to_string())?,
-            };
             let news = move |news| match news {
                 JournalNews::Failing { path, message } => outbox.tell_now(Event::Failed {
-                    message: format!("“{}” cannot be written: {message}; measuring goes on in memory, save the run elsewhere when it has ended", path.display()),
+                    message: format!(
+                        "“{}” cannot be written: {message}; measuring goes on in memory, save the run elsewhere when it has ended",
+                        path.display()
+                    ),
                 }),
                 JournalNews::Recovered { path } => outbox.tell_now(Event::Saved { path }),
             };
-            let journal = Journal::create(&path, &head, redactor, news).map_err(|e| e.to_string())?;
-            Ok((path, journal))
+            let journal = match out {
+                // The journal itself is never compressed; a `.zst` is made of it at the end.
+                Some(path) if is_zst(&path) => Journal::create(&path.with_extension(""), &head, redactor, news),
+                Some(path) => Journal::create(&path, &head, redactor, news),
+                None => {
+                    let places = Places::find().map_err(|e| e.to_string())?;
+                    Journal::create_in(&places.runs(), &head, redactor, news)
+                }
+            };
+            let journal = journal.map_err(|e| e.to_string())?;
+            Ok((journal.path(), journal))
         };
         tokio::task::spawn_blocking(begin).await.map_err(|e| e.to_string())?
     }
