@@ -4,7 +4,7 @@
 //! the lines in memory until it has room again or the person names another place.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::file_lock::create_locked;
 use super::line::{EndLine, Line, SampleKind, SampleLine};
+use super::places::run_name;
 use super::redact::Redactor;
 use crate::domain::{Caution, CautionId, Health, RequestRecord, RunHead, StageBorder};
 
@@ -27,6 +28,8 @@ pub const GATHER: Duration = Duration::from_millis(50);
 pub const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// How soon writing is tried again after it failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// Files of one minute and label.
+const MAX_SAME_NAMES: u32 = 1000;
 /// Bytes after which the writer writes although more lines wait.
 const WRITE_BYTES: usize = 1024 * 1024;
 
@@ -111,6 +114,42 @@ impl Journal {
             source,
         };
         let file = create_locked(path).map_err(cannot)?;
+        Self::start(path, file, head, redactor, news).map_err(cannot)
+    }
+
+    /// Makes a file of its own in the folder, named by the run's start and label: `2026-11-21-1432-label.run.jsonl`.
+    ///
+    /// # Errors
+    /// When no file can be made there.
+    pub fn create_in(
+        folder: &Path,
+        head: &RunHead,
+        redactor: Redactor,
+        news: impl Fn(JournalNews) + Send + 'static,
+    ) -> Result<Self, JournalError> {
+        let label = redactor.text(&head.label);
+        let mut attempt = 0;
+        let (path, file) = loop {
+            let path = folder.join(run_name(&head.started, &label, attempt));
+            match create_locked(&path) {
+                Ok(file) => break (path, file),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists && attempt < MAX_SAME_NAMES => {
+                    attempt += 1;
+                }
+                Err(source) => return Err(JournalError::Create { path, source }),
+            }
+        };
+        let started = Self::start(&path, file, head, redactor, news);
+        started.map_err(|source| JournalError::Create { path, source })
+    }
+
+    fn start(
+        path: &Path,
+        file: File,
+        head: &RunHead,
+        redactor: Redactor,
+        news: impl Fn(JournalNews) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             n_lost: AtomicU64::new(0),
             n_bytes: AtomicU64::new(0),
@@ -128,8 +167,7 @@ impl Journal {
         };
         let thread = thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || writer.run(&messages))
-            .map_err(cannot)?;
+            .spawn(move || writer.run(&messages))?;
         let journal = Self {
             queue: Some(queue),
             thread: Some(thread),
@@ -191,7 +229,7 @@ impl Journal {
     /// new file's size. Blocks.
     ///
     /// # Errors
-    /// When the new file cannot be made or written; the old place is kept then.
+    /// When the new file cannot be made, or not be written on: what is in the old place stays there.
     pub fn move_to(&self, path: &Path) -> Result<u64, JournalError> {
         let path = path.to_owned();
         self.ask(|answer| Message::MoveTo(path, answer))
@@ -330,7 +368,7 @@ impl Writer {
         self.write_pending()?;
         match self.file.sync_all() {
             // A pipe or a device has no disk to wait for.
-            Err(e) if e.kind() != std::io::ErrorKind::InvalidInput => Err(self.failed(&e)),
+            Err(e) if e.kind() != ErrorKind::InvalidInput => Err(self.failed(&e)),
             _ => Ok(self.n_written),
         }
     }
@@ -341,11 +379,11 @@ impl Writer {
         while let Some(rest) = self.pending.get(n_done..).filter(|r| !r.is_empty()) {
             match self.file.write(rest) {
                 Ok(0) => {
-                    result = Err(std::io::Error::from(std::io::ErrorKind::WriteZero));
+                    result = Err(std::io::Error::from(ErrorKind::WriteZero));
                     break;
                 }
                 Ok(n) => n_done += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => {
                     result = Err(e);
                     break;
