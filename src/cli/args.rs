@@ -8,7 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Without a command the window opens; FILES are run files or plans to open in it.
 #[derive(Debug, Parser)]
-#[command(name = "inferometer", version, args_conflicts_with_subcommands = true, max_term_width = 110)]
+#[command(
+    name = "inferometer",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 110
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,

@@ -18,12 +18,18 @@ pub(super) fn detect(args: &DetectArgs) -> ExitCode {
         Ok(door) => door,
         Err(message) => return super::fail(&message),
     };
-    door.send(Command::Detect { text: args.text.clone(), target: Box::new(target) });
+    door.send(Command::Detect {
+        text: args.text.clone(),
+        target: Box::new(target),
+    });
     loop {
         match door.next_event() {
             Some(Event::Detected { info, .. }) => {
                 if args.json {
-                    println!("{}", serde_json::to_string_pretty(&info).unwrap_or_default());
+                    println!(
+                        "{}",
+                        serde_json::to_string_pretty(&info).unwrap_or_default()
+                    );
                 } else {
                     print_info(&info);
                 }
@@ -49,7 +55,15 @@ fn print_info(info: &crate::domain::TargetInfo) {
     }
     for endpoint in &info.endpoints {
         let inputs: Vec<&str> = endpoint.inputs.iter().map(|i| i.name.as_str()).collect();
-        let kind = if endpoint.generator { "streams" } else { "answers at once" };
-        println!("  {} ({kind}): {}", endpoint.api_name, super::summary::visible(&inputs.join(", ")));
+        let kind = if endpoint.generator {
+            "streams"
+        } else {
+            "answers at once"
+        };
+        println!(
+            "  {} ({kind}): {}",
+            endpoint.api_name,
+            super::summary::visible(&inputs.join(", "))
+        );
     }
 }

@@ -1,5 +1,9 @@
 //! The windowless front end: the same plan, engine and files, in a terminal or a job.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a terminal program prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a terminal program prints"
+)]
 
 pub mod args;
 mod detect;
@@ -46,13 +50,15 @@ fn plan_command(command: PlanCommand) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        PlanCommand::New { preset, url, .. } => match session::new_plan(preset.as_deref(), url.as_deref()) {
-            Ok(text) => {
-                print!("{text}");
-                ExitCode::SUCCESS
+        PlanCommand::New { preset, url, .. } => {
+            match session::new_plan(preset.as_deref(), url.as_deref()) {
+                Ok(text) => {
+                    print!("{text}");
+                    ExitCode::SUCCESS
+                }
+                Err(message) => fail(&message),
             }
-            Err(message) => fail(&message),
-        },
+        }
         PlanCommand::Check { file } => match session::read_plan(&file) {
             Ok(_) => {
                 println!("{}: no issues", file.display());
@@ -76,10 +82,14 @@ fn fail(message: &str) -> ExitCode {
 
 /// What `inferometer` alone says in a build without the window.
 pub fn without_window(_files: &[std::path::PathBuf]) -> ExitCode {
-    fail("this build has no window (feature `gui`); try `inferometer run --help` or `inferometer show FILE`")
+    fail(
+        "this build has no window (feature `gui`); try `inferometer run --help` or `inferometer show FILE`",
+    )
 }
 
 /// What is said when the window cannot open.
 pub fn without_display(error: &anyhow::Error) -> ExitCode {
-    fail(&format!("the window cannot open: {error:#}; `inferometer run` and `inferometer demo --no-window` work without a display"))
+    fail(&format!(
+        "the window cannot open: {error:#}; `inferometer run` and `inferometer demo --no-window` work without a display"
+    ))
 }

@@ -3,7 +3,10 @@
 use std::num::NonZeroU64;
 
 use super::args::RunArgs;
-use crate::domain::{ClosedMode, GradioMode, Issue, KeyRef, Load, Plan, Protocol, Stage, StageEnd, TierLength, Warmup};
+use crate::domain::{
+    ClosedMode, GradioMode, Issue, KeyRef, Load, Plan, Protocol, Stage, StageEnd, TierLength,
+    Warmup,
+};
 use crate::session;
 
 /// The plan that the arguments ask for.
@@ -13,7 +16,10 @@ use crate::session;
 pub(super) fn plan_from_args(args: &RunArgs) -> Result<Plan, Vec<String>> {
     let mut plan = match &args.plan {
         Some(path) => session::read_plan(path).map_err(|issues| {
-            issues.into_iter().map(|issue| format!("{}: {issue}", path.display())).collect::<Vec<_>>()
+            issues
+                .into_iter()
+                .map(|issue| format!("{}: {issue}", path.display()))
+                .collect::<Vec<_>>()
         })?,
         None => Plan::simple(args.url.as_deref().unwrap_or_default()),
     };
@@ -27,7 +33,10 @@ pub(super) fn plan_from_args(args: &RunArgs) -> Result<Plan, Vec<String>> {
                 Ok(changed) => plan = changed,
                 Err(issue) => issues.push(issue),
             },
-            None => issues.push(Issue::new("--set", format!("“{set}” has no “=”: write FIELD=VALUE"))),
+            None => issues.push(Issue::new(
+                "--set",
+                format!("“{set}” has no “=”: write FIELD=VALUE"),
+            )),
         }
     }
     if issues.is_empty() {
@@ -35,9 +44,21 @@ pub(super) fn plan_from_args(args: &RunArgs) -> Result<Plan, Vec<String>> {
     }
     if plan.target.sends_key_in_clear() && !args.key_over_http {
         let host = &plan.target.url;
-        issues.push(Issue::new("target.key", format!("the key would go over plain http to “{host}”: use https, or say --key-over-http")));
+        issues.push(Issue::new(
+            "target.key",
+            format!(
+                "the key would go over plain http to “{host}”: use https, or say --key-over-http"
+            ),
+        ));
     }
-    if issues.is_empty() { Ok(plan) } else { Err(issues.into_iter().map(|i| format!("{}: {}", i.field, i.message)).collect()) }
+    if issues.is_empty() {
+        Ok(plan)
+    } else {
+        Err(issues
+            .into_iter()
+            .map(|i| format!("{}: {}", i.field, i.message))
+            .collect())
+    }
 }
 
 fn override_target(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
@@ -48,7 +69,10 @@ fn override_target(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
     if let Some(id) = &args.protocol {
         match Protocol::from_id(id) {
             Some(protocol) => target.protocol = protocol,
-            None => issues.push(Issue::new("--protocol", format!("“{id}” is none of gradio, openai-chat, openai-completions, auto"))),
+            None => issues.push(Issue::new(
+                "--protocol",
+                format!("“{id}” is none of gradio, openai-chat, openai-completions, auto"),
+            )),
         }
     }
     if args.api_name.is_some() {
@@ -58,15 +82,25 @@ fn override_target(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
         None => {}
         Some("queue") => target.gradio_mode = GradioMode::Queue,
         Some("call") => target.gradio_mode = GradioMode::Call,
-        Some(other) => issues.push(Issue::new("--gradio-mode", format!("“{other}” is neither queue nor call"))),
+        Some(other) => issues.push(Issue::new(
+            "--gradio-mode",
+            format!("“{other}” is neither queue nor call"),
+        )),
     }
     if args.model.is_some() {
         target.model.clone_from(&args.model);
     }
     for header in &args.headers {
         match header.split_once(':') {
-            Some((name, value)) => drop(target.headers.insert(name.trim().to_owned(), value.trim().to_owned())),
-            None => issues.push(Issue::new("--header", format!("“{header}” has no “:”: write NAME: VALUE"))),
+            Some((name, value)) => drop(
+                target
+                    .headers
+                    .insert(name.trim().to_owned(), value.trim().to_owned()),
+            ),
+            None => issues.push(Issue::new(
+                "--header",
+                format!("“{header}” has no “:”: write NAME: VALUE"),
+            )),
         }
     }
     if let Some(name) = &args.key_env {
@@ -92,10 +126,14 @@ fn override_workload(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
     }
     for input in &args.inputs {
         let Some((name, value)) = input.split_once('=') else {
-            issues.push(Issue::new("--input", format!("“{input}” has no “=”: write NAME=JSON")));
+            issues.push(Issue::new(
+                "--input",
+                format!("“{input}” has no “=”: write NAME=JSON"),
+            ));
             continue;
         };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| serde_json::Value::String(value.to_owned()));
+        let value = serde_json::from_str(value)
+            .unwrap_or_else(|_| serde_json::Value::String(value.to_owned()));
         workload.inputs.insert(name.trim().to_owned(), value);
     }
 }
@@ -122,14 +160,21 @@ fn override_load(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
         Some("burst") => Some(ClosedMode::Burst),
         Some("wave") => Some(ClosedMode::Wave),
         Some(other) => {
-            issues.push(Issue::new("--mode", format!("“{other}” is none of steady, burst, wave")));
+            issues.push(Issue::new(
+                "--mode",
+                format!("“{other}” is none of steady, burst, wave"),
+            ));
             None
         }
     };
     match stages(plan, args, mode.unwrap_or_default()) {
         Ok(Some(stages)) => plan.stages = stages,
         Ok(None) => {}
-        Err(found) => issues.extend(found.into_iter().map(|i| Issue::new(format!("--{}", i.field.replace('_', "-")), i.message))),
+        Err(found) => issues.extend(
+            found
+                .into_iter()
+                .map(|i| Issue::new(format!("--{}", i.field.replace('_', "-")), i.message)),
+        ),
     }
     if let Some(new) = mode {
         for stage in &mut plan.stages {
@@ -142,7 +187,8 @@ fn override_load(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
 /// The stages that the flags ask for; `None` leaves the plan's.
 fn stages(plan: &Plan, args: &RunArgs, mode: ClosedMode) -> Result<Option<Vec<Stage>>, Vec<Issue>> {
     if let Some(n) = args.iterations {
-        let n = NonZeroU64::new(n).ok_or_else(|| vec![Issue::new("iterations", "must be at least 1")])?;
+        let n = NonZeroU64::new(n)
+            .ok_or_else(|| vec![Issue::new("iterations", "must be at least 1")])?;
         let mut stages = Stage::closed_tiers("1", mode, TierLength::Requests("1"))?;
         for stage in &mut stages {
             stage.end = StageEnd::Requests(n);
@@ -158,7 +204,18 @@ fn stages(plan: &Plan, args: &RunArgs, mode: ClosedMode) -> Result<Option<Vec<St
     if args.tiers.is_none() && length.is_none() {
         return Ok(None);
     }
-    let of_plan = || plan.stages.iter().map(|s| s.load.max_in_flight().to_string()).collect::<Vec<_>>().join(",");
+    let of_plan = || {
+        plan.stages
+            .iter()
+            .map(|s| s.load.max_in_flight().to_string())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     let users = args.tiers.clone().unwrap_or_else(of_plan);
-    Stage::closed_tiers(&users, mode, length.unwrap_or(TierLength::RequestsPerUser("10"))).map(Some)
+    Stage::closed_tiers(
+        &users,
+        mode,
+        length.unwrap_or(TierLength::RequestsPerUser("10")),
+    )
+    .map(Some)
 }

@@ -20,7 +20,8 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn open() -> Result<Self, String> {
         let (wake, woken) = sync_channel(1);
-        let session = Session::start(move || drop(wake.try_send(()))).map_err(|e| format!("cannot start: {e:#}"))?;
+        let session = Session::start(move || drop(wake.try_send(())))
+            .map_err(|e| format!("cannot start: {e:#}"))?;
         Ok(Self { session, woken })
     }
 
@@ -69,7 +70,11 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
         Err(message) => return super::fail(&message),
     };
     if !args.quiet {
-        eprintln!("demo server at {} ({})", server.openai_url(), server.capacity());
+        eprintln!(
+            "demo server at {} ({})",
+            server.openai_url(),
+            server.capacity()
+        );
     }
     match crate::session::demo_plan(&server.openai_url()) {
         Ok(plan) => measure(plan, args.out.clone(), args.json, args.quiet),
@@ -82,11 +87,17 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
         Ok(door) => door,
         Err(message) => return super::fail(&message),
     };
-    door.send(Command::Start { plan: Arc::new(plan), out });
+    door.send(Command::Start {
+        plan: Arc::new(plan),
+        out,
+    });
     if let Err(message) = door.session.stop_on_signals() {
         return super::fail(&message);
     }
-    let mut progress = Progress { quiet, ..Progress::default() };
+    let mut progress = Progress {
+        quiet,
+        ..Progress::default()
+    };
     loop {
         door.wait();
         while let Some(event) = door.session.try_event() {
@@ -97,7 +108,11 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
                         eprintln!("inferometer: {}: {}", issue.field, issue.message);
                     }
                     let unreachable = issues.iter().any(|i| i.field == "target.unreachable");
-                    return ExitCode::from(if unreachable { exit::UNREACHABLE } else { exit::USAGE });
+                    return ExitCode::from(if unreachable {
+                        exit::UNREACHABLE
+                    } else {
+                        exit::USAGE
+                    });
                 }
                 Event::RunEnded { run } => {
                     progress.clear();
@@ -121,7 +136,10 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
 
 fn finish(door: &Door, run: &RunData, json: bool) -> ExitCode {
     if json {
-        println!("{}", serde_json::to_string(&*run.summary).unwrap_or_default());
+        println!(
+            "{}",
+            serde_json::to_string(&*run.summary).unwrap_or_default()
+        );
     } else {
         print!("{}", summary::text(run));
         if let Some(file) = &run.file {
@@ -133,8 +151,16 @@ fn finish(door: &Door, run: &RunData, json: bool) -> ExitCode {
 
 /// 130 before 4 before 3.
 fn exit_code(run: &RunData, interrupted: bool) -> u8 {
-    let n_ok = run.points.iter().filter(|p| p.outcome == OutcomeKind::Ok).count();
-    let n_failed = run.points.iter().filter(|p| p.outcome == OutcomeKind::Failed).count();
+    let n_ok = run
+        .points
+        .iter()
+        .filter(|p| p.outcome == OutcomeKind::Ok)
+        .count();
+    let n_failed = run
+        .points
+        .iter()
+        .filter(|p| p.outcome == OutcomeKind::Failed)
+        .count();
     if interrupted || run.state == RunState::Interrupted {
         exit::INTERRUPTED
     } else if n_ok == 0 && n_failed > 0 {
@@ -149,7 +175,10 @@ fn exit_code(run: &RunData, interrupted: bool) -> u8 {
 pub(super) fn show(args: &ShowArgs) -> ExitCode {
     match crate::session::open_run(&args.run) {
         Ok(run) if args.json => {
-            println!("{}", serde_json::to_string(&*run.summary).unwrap_or_default());
+            println!(
+                "{}",
+                serde_json::to_string(&*run.summary).unwrap_or_default()
+            );
             ExitCode::SUCCESS
         }
         Ok(run) => {
@@ -189,7 +218,10 @@ impl Progress {
     }
 
     fn clear(&self) {
-        if !self.quiet && !self.last.is_empty() && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        if !self.quiet
+            && !self.last.is_empty()
+            && std::io::IsTerminal::is_terminal(&std::io::stderr())
+        {
             eprint!("\r\x1b[2K");
         }
     }
@@ -208,9 +240,21 @@ fn line(run: &RunData) -> String {
         RunState::Running(p) | RunState::Stopping(p) => {
             let n_stages = run.plan().stages.len();
             let of = p.of.map(|n| format!("/{n}")).unwrap_or_default();
-            let left = p.left_secs.map(|s| format!(", {s:.0} s left")).unwrap_or_default();
-            let stopping = if matches!(run.state, RunState::Stopping(_)) { " (stopping)" } else { "" };
-            format!("stage {} of {n_stages}: {}{of} done, {} in flight{left}{stopping}", p.stage.index() + 1, p.done, p.in_flight)
+            let left = p
+                .left_secs
+                .map(|s| format!(", {s:.0} s left"))
+                .unwrap_or_default();
+            let stopping = if matches!(run.state, RunState::Stopping(_)) {
+                " (stopping)"
+            } else {
+                ""
+            };
+            format!(
+                "stage {} of {n_stages}: {}{of} done, {} in flight{left}{stopping}",
+                p.stage.index() + 1,
+                p.done,
+                p.in_flight
+            )
         }
         RunState::Finished | RunState::Interrupted => String::new(),
     }

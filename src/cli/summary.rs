@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::{Distribution, MetricId, OutcomeKind, Phase, Point, RunData, StageSummary, Unit};
+use crate::domain::{
+    Distribution, MetricId, OutcomeKind, Phase, Point, RunData, StageSummary, Unit,
+};
 
 /// Requests that are listed one by one; the file has all of them.
 const LISTED: usize = 40;
@@ -24,8 +26,19 @@ const BLOCKS: [(MetricId, &str); 10] = [
 pub(super) fn text(run: &RunData) -> String {
     let mut out = String::new();
     let facts = &run.head.server;
-    let label = if run.head.label.is_empty() { "run" } else { &run.head.label };
-    writeln!(out, "{label}  {}  {} {}", run.head.plan.target.url, facts.protocol.label(), facts.model.as_deref().unwrap_or_default()).ok();
+    let label = if run.head.label.is_empty() {
+        "run"
+    } else {
+        &run.head.label
+    };
+    writeln!(
+        out,
+        "{label}  {}  {} {}",
+        run.head.plan.target.url,
+        facts.protocol.label(),
+        facts.model.as_deref().unwrap_or_default()
+    )
+    .ok();
     requests(run, &mut out);
     for (i, stage) in run.summary.stages.iter().enumerate() {
         stage_block(i, run.summary.stages.len(), stage, &mut out);
@@ -34,13 +47,29 @@ pub(super) fn text(run: &RunData) -> String {
     for error in &run.summary.errors {
         let kind = error.kind.map_or("not finished", |k| k.label());
         let status = error.status.map(|s| format!(" {s}")).unwrap_or_default();
-        writeln!(out, "\n{} × {kind}{status}: {}", error.count, visible(&error.first_message)).ok();
+        writeln!(
+            out,
+            "\n{} × {kind}{status}: {}",
+            error.count,
+            visible(&error.first_message)
+        )
+        .ok();
     }
     for caution in &run.summary.cautions {
-        writeln!(out, "\nCaution  {}\n         {}\n         What to try: {}", caution.finding, caution.cause, caution.advice).ok();
+        writeln!(
+            out,
+            "\nCaution  {}\n         {}\n         What to try: {}",
+            caution.finding, caution.cause, caution.advice
+        )
+        .ok();
     }
     let verdict = &run.summary.verdict;
-    writeln!(out, "\n{}", if verdict.valid { "Valid" } else { "Not valid" }).ok();
+    writeln!(
+        out,
+        "\n{}",
+        if verdict.valid { "Valid" } else { "Not valid" }
+    )
+    .ok();
     for reason in &verdict.reasons {
         writeln!(out, "  {reason}").ok();
     }
@@ -59,8 +88,17 @@ fn requests(run: &RunData, out: &mut String) {
         write!(out, "Run {}{phase}:", n + 1).ok();
         match point.outcome {
             OutcomeKind::Ok => {
-                let parts = [(MetricId::QueueSubmit, "queue submit"), (MetricId::Ttft, "first token"), (MetricId::Streaming, "streaming"), (MetricId::E2e, "total")];
-                let shown = parts.iter().filter_map(|(id, name)| point.value(*id).map(|ms| format!(" {name} {:.3} s", ms / 1e3)));
+                let parts = [
+                    (MetricId::QueueSubmit, "queue submit"),
+                    (MetricId::Ttft, "first token"),
+                    (MetricId::Streaming, "streaming"),
+                    (MetricId::E2e, "total"),
+                ];
+                let shown = parts.iter().filter_map(|(id, name)| {
+                    point
+                        .value(*id)
+                        .map(|ms| format!(" {name} {:.3} s", ms / 1e3))
+                });
                 writeln!(out, "{}", shown.collect::<Vec<_>>().join(",")).ok();
             }
             other => {
@@ -80,7 +118,9 @@ fn requests(run: &RunData, out: &mut String) {
 }
 
 fn stage_block(i: usize, n_stages: usize, stage: &StageSummary, out: &mut String) {
-    let rate = |value: Option<f64>, unit| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.1} {unit}"));
+    let rate = |value: Option<f64>, unit| {
+        value.map_or_else(|| "–".to_owned(), |v| format!("{v:.1} {unit}"))
+    };
     writeln!(
         out,
         "\nStage {} of {n_stages}, {}: {} ok, {} failed, {} cancelled, {} cut off, {}, {}",
@@ -97,10 +137,26 @@ fn stage_block(i: usize, n_stages: usize, stage: &StageSummary, out: &mut String
     if let Some(source) = stage.token_source {
         writeln!(out, "  {}", source.badge()).ok();
     }
-    writeln!(out, "  {:<24}{:>6}{}", "", "n", ["avg", "min", "max", "sd", "p50", "p90", "p95", "p99"].map(|h| format!("{h:>9}")).concat()).ok();
+    writeln!(
+        out,
+        "  {:<24}{:>6}{}",
+        "",
+        "n",
+        ["avg", "min", "max", "sd", "p50", "p90", "p95", "p99"]
+            .map(|h| format!("{h:>9}"))
+            .concat()
+    )
+    .ok();
     for (id, name) in BLOCKS {
         if let Some(d) = stage.metric(id).filter(|d| d.n > 0) {
-            writeln!(out, "  {:<24}{:>6}{}", format!("{name}, {}", unit(id)), d.n, row(id, d)).ok();
+            writeln!(
+                out,
+                "  {:<24}{:>6}{}",
+                format!("{name}, {}", unit(id)),
+                d.n,
+                row(id, d)
+            )
+            .ok();
         }
     }
 }
@@ -113,10 +169,19 @@ fn unit(id: MetricId) -> &'static str {
 }
 
 fn row(id: MetricId, d: &Distribution) -> String {
-    let scale = if id.metric().unit == Unit::Ms { 1e-3 } else { 1.0 };
+    let scale = if id.metric().unit == Unit::Ms {
+        1e-3
+    } else {
+        1.0
+    };
     let plain = [d.avg, d.min, d.max, d.sd, d.p50].map(|v| (v, true));
     // A percentile whose interval has no upper end stands with ≥: n does not support it yet.
-    let tail = [(d.p90, d.ci95.p90), (d.p95, d.ci95.p95), (d.p99, d.ci95.p99)].map(|(v, ci)| (v, ci[1].is_some()));
+    let tail = [
+        (d.p90, d.ci95.p90),
+        (d.p95, d.ci95.p95),
+        (d.p99, d.ci95.p99),
+    ]
+    .map(|(v, ci)| (v, ci[1].is_some()));
     plain
         .into_iter()
         .chain(tail)
@@ -136,14 +201,30 @@ fn cold(run: &RunData, out: &mut String) {
     let secs = |v: Option<f64>| v.map_or_else(|| "–".to_owned(), |ms| format!("{:.3} s", ms / 1e3));
     writeln!(out, "\nCold").ok();
     for (i, r) in cold.requests.iter().enumerate() {
-        writeln!(out, "  {}: connect {}, first token {}, total {}", i + 1, secs(r.connect), secs(r.ttft), secs(r.e2e)).ok();
+        writeln!(
+            out,
+            "  {}: connect {}, first token {}, total {}",
+            i + 1,
+            secs(r.connect),
+            secs(r.ttft),
+            secs(r.e2e)
+        )
+        .ok();
     }
     for (id, penalty) in &cold.penalty {
         let interval = match penalty.ci95 {
-            [Some(lo), Some(hi)] => format!(" (95 % interval {} to {})", secs(Some(lo)), secs(Some(hi))),
+            [Some(lo), Some(hi)] => {
+                format!(" (95 % interval {} to {})", secs(Some(lo)), secs(Some(hi)))
+            }
             _ => String::new(),
         };
-        writeln!(out, "  {} when cold costs {} more than the warm median{interval}", id.metric().label, secs(penalty.value)).ok();
+        writeln!(
+            out,
+            "  {} when cold costs {} more than the warm median{interval}",
+            id.metric().label,
+            secs(penalty.value)
+        )
+        .ok();
     }
 }
 

@@ -201,7 +201,11 @@ impl Default for Timeouts {
 /// Whether a host name or address is this machine.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 impl Target {
@@ -215,7 +219,10 @@ impl Target {
             Some(v6) => v6.split(']').next()?,
             None => host.split(':').next()?,
         };
-        let is_space = !text.contains("://") && !host.contains('.') && host != "localhost" && text.contains('/');
+        let is_space = !text.contains("://")
+            && !host.contains('.')
+            && host != "localhost"
+            && text.contains('/');
         (!host.is_empty() && !is_space).then(|| host.to_owned())
     }
 
@@ -238,16 +245,25 @@ mod tests {
     #[test]
     fn hosts_are_read_off_any_shape_of_address() {
         let host = |url| Target::at(url).host();
-        assert_eq!(host("http://127.0.0.1:8000/v1").as_deref(), Some("127.0.0.1"));
+        assert_eq!(
+            host("http://127.0.0.1:8000/v1").as_deref(),
+            Some("127.0.0.1")
+        );
         assert_eq!(host("http://[::1]:80/").as_deref(), Some("::1"));
         assert_eq!(host("localhost:8000").as_deref(), Some("localhost"));
-        assert_eq!(host("api.example.com/v1").as_deref(), Some("api.example.com"));
+        assert_eq!(
+            host("api.example.com/v1").as_deref(),
+            Some("api.example.com")
+        );
         assert_eq!(host("owner/name"), None);
     }
 
     #[test]
     fn only_a_key_on_plain_http_to_another_machine_is_in_clear() {
-        let with_key = |url| Target { key: KeyRef::Session, ..Target::at(url) };
+        let with_key = |url| Target {
+            key: KeyRef::Session,
+            ..Target::at(url)
+        };
         assert!(with_key("http://10.0.0.1:8000").sends_key_in_clear());
         assert!(!with_key("http://127.0.0.1:8000").sends_key_in_clear());
         assert!(!with_key("https://api.example.com").sends_key_in_clear());

@@ -51,7 +51,11 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(events: mpsc::Sender<Event>, snapshots: watch::Sender<LiveSnapshot>, wake: Wake) -> Self {
+    pub(super) fn new(
+        events: mpsc::Sender<Event>,
+        snapshots: watch::Sender<LiveSnapshot>,
+        wake: Wake,
+    ) -> Self {
         Self {
             out: Outbox { events, wake },
             snapshots,
@@ -90,11 +94,15 @@ impl Core {
             Command::ServerRestarted => self.run.iter_mut().for_each(Running::server_restarted),
             Command::Detect { text, target } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());
-                self.tasks.spawn(async move { out.tell(probe::detect(text, *target, &keys).await).await });
+                self.tasks.spawn(async move {
+                    out.tell(probe::detect(text, *target, &keys).await).await
+                });
             }
             Command::Test { target, workload } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());
-                self.tasks.spawn(async move { out.tell(probe::test(&target, &workload, &keys).await).await });
+                self.tasks.spawn(async move {
+                    out.tell(probe::test(&target, &workload, &keys).await).await
+                });
             }
             Command::SetKey { url, key, keep } => {
                 let event = self.keys.set(&url, key, keep).await;
@@ -122,7 +130,14 @@ impl Core {
             match tokio::task::spawn_blocking(|| door::start_demo_server(0, None, None)).await {
                 Ok(Ok(server)) => self.demo = Some(server),
                 Ok(Err(message)) => return self.out.tell(Event::Failed { message }).await,
-                Err(error) => return self.out.tell(Event::Failed { message: format!("the demo server did not start: {error}") }).await,
+                Err(error) => {
+                    return self
+                        .out
+                        .tell(Event::Failed {
+                            message: format!("the demo server did not start: {error}"),
+                        })
+                        .await;
+                }
             }
         }
         if let Some(demo) = &self.demo {
@@ -136,7 +151,13 @@ impl Core {
             let issues = vec![Issue::new("run", "a run is under way; stop it first")];
             return self.out.tell(Event::Refused { issues }).await;
         }
-        self.run = Some(Running::start(plan, file, self.keys.clone(), self.out.clone(), self.snapshots.clone()));
+        self.run = Some(Running::start(
+            plan,
+            file,
+            self.keys.clone(),
+            self.out.clone(),
+            self.snapshots.clone(),
+        ));
     }
 
     async fn run_ended(&mut self, ended: Ended) {

@@ -17,7 +17,15 @@ pub struct Preset {
 /// The plans that come with the program.
 pub fn presets() -> Vec<Preset> {
     let known = store::presets().iter();
-    known.filter_map(|p| Some(Preset { id: p.id, title: p.title, plan: p.plan()? })).collect()
+    known
+        .filter_map(|p| {
+            Some(Preset {
+                id: p.id,
+                title: p.title,
+                plan: p.plan()?,
+            })
+        })
+        .collect()
 }
 
 /// A plan's text to start from: a preset by its id, or the simplest plan.
@@ -31,7 +39,9 @@ pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, Strin
             let known = presets();
             let ids = known.iter().map(|p| p.id).collect::<Vec<_>>().join(", ");
             let found = known.into_iter().find(|p| p.id == id);
-            found.map(|p| p.plan).ok_or_else(|| format!("there is no preset “{id}”; there are {ids}"))?
+            found
+                .map(|p| p.plan)
+                .ok_or_else(|| format!("there is no preset “{id}”; there are {ids}"))?
         }
     };
     if let Some(url) = url {
@@ -45,7 +55,10 @@ pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, Strin
 /// # Errors
 /// A sentence, should the preset be missing.
 pub fn demo_plan(url: &str) -> Result<Plan, String> {
-    let preset = presets().into_iter().find(|p| p.id == "demo").ok_or("the demo plan is missing")?;
+    let preset = presets()
+        .into_iter()
+        .find(|p| p.id == "demo")
+        .ok_or("the demo plan is missing")?;
     let mut plan = preset.plan;
     url.clone_into(&mut plan.target.url);
     Ok(plan)
@@ -74,7 +87,11 @@ pub fn set_field(plan: &Plan, field: &str, value: &str) -> Result<Plan, Issue> {
 
 /// The JSON schema of a run file's lines, or of a plan.
 pub fn schema(of_run: bool) -> &'static str {
-    store::schema(if of_run { store::SchemaKind::Run } else { store::SchemaKind::Plan })
+    store::schema(if of_run {
+        store::SchemaKind::Run
+    } else {
+        store::SchemaKind::Plan
+    })
 }
 
 /// Opens a run file.
@@ -89,28 +106,42 @@ pub fn open_run(path: &Path) -> Result<RunData, String> {
 ///
 /// # Errors
 /// What is wrong with the script, the log or the port, as a sentence.
-pub fn start_demo_server(port: u16, script: Option<&Path>, log: Option<PathBuf>) -> Result<DemoServer, String> {
+pub fn start_demo_server(
+    port: u16,
+    script: Option<&Path>,
+    log: Option<PathBuf>,
+) -> Result<DemoServer, String> {
     let script = match script {
         None => Script::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|e| format!("the script “{}” cannot be read: {e}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| format!("the script “{}” cannot be read: {e}", path.display()))?;
             Script::parse(&text).map_err(|e| e.to_string())?
         }
     };
     let told = log.clone();
     DemoServer::start(Options { port, script, log }).map_err(|e| match told {
-        Some(log) => format!("the demo server cannot start on port {port} with the log “{}”: {e}", log.display()),
-        None => format!("the demo server cannot start on port {port}: {e}; another --port may be free"),
+        Some(log) => format!(
+            "the demo server cannot start on port {port} with the log “{}”: {e}",
+            log.display()
+        ),
+        None => {
+            format!("the demo server cannot start on port {port}: {e}; another --port may be free")
+        }
     })
 }
 
 /// Calls back with 1, 2, … at each Ctrl-C or SIGTERM, from a thread of its own.
 pub(super) fn on_end_signals(mut call: impl FnMut(u32) + Send + 'static) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|e| format!("signals cannot be listened to: {e}"))?;
     let listen = move || {
         runtime.block_on(async {
-            let Ok(mut signals) = EndSignals::new() else { return };
+            let Ok(mut signals) = EndSignals::new() else {
+                return;
+            };
             let mut n = 0;
             loop {
                 signals.next().await;
@@ -119,8 +150,12 @@ pub(super) fn on_end_signals(mut call: impl FnMut(u32) + Send + 'static) -> Resu
             }
         });
     };
-    let spawned = std::thread::Builder::new().name("signals".to_owned()).spawn(listen);
-    spawned.map(drop).map_err(|e| format!("signals cannot be listened to: {e}"))
+    let spawned = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(listen);
+    spawned
+        .map(drop)
+        .map_err(|e| format!("signals cannot be listened to: {e}"))
 }
 
 /// Waits for Ctrl-C or SIGTERM.
@@ -128,10 +163,15 @@ pub(super) fn on_end_signals(mut call: impl FnMut(u32) + Send + 'static) -> Resu
 /// # Errors
 /// When signals cannot be listened to, as a sentence.
 pub fn wait_for_end_signal() -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|e| format!("signals cannot be listened to: {e}"))?;
     runtime.block_on(async {
-        EndSignals::new().map_err(|e| format!("signals cannot be listened to: {e}"))?.next().await;
+        EndSignals::new()
+            .map_err(|e| format!("signals cannot be listened to: {e}"))?
+            .next()
+            .await;
         Ok(())
     })
 }
@@ -146,7 +186,10 @@ struct EndSignals {
 impl EndSignals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) {

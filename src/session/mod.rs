@@ -20,7 +20,8 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::LiveSnapshot;
 
 pub use door::{
-    Preset, demo_plan, new_plan, open_run, presets, read_plan, schema, set_field, start_demo_server, wait_for_end_signal,
+    Preset, demo_plan, new_plan, open_run, presets, read_plan, schema, set_field,
+    start_demo_server, wait_for_end_signal,
 };
 pub use message::{Command, Event, RunRef, SaveWhat, SecretText};
 
@@ -54,9 +55,17 @@ impl Session {
             .context("the session's runtime cannot be made")?;
         let thread = std::thread::Builder::new()
             .name("session".to_owned())
-            .spawn(move || runtime.block_on(core::Core::new(outbox, snapshots, Arc::new(wake)).serve(inbox)))
+            .spawn(move || {
+                runtime.block_on(core::Core::new(outbox, snapshots, Arc::new(wake)).serve(inbox))
+            })
             .context("the session's thread cannot be made")?;
-        Ok(Self { commands, events, live, interrupted: Arc::new(AtomicBool::new(false)), thread: Some(thread) })
+        Ok(Self {
+            commands,
+            events,
+            live,
+            interrupted: Arc::new(AtomicBool::new(false)),
+            thread: Some(thread),
+        })
     }
 
     /// Queues a command; says `false` when the session has ended or its queue is full.
@@ -76,12 +85,18 @@ impl Session {
 
     /// The newest state of the run under way, if it changed since the last look.
     pub fn changed_snapshot(&mut self) -> Option<LiveSnapshot> {
-        if self.live.has_changed().unwrap_or(false) { Some(self.live.borrow_and_update().clone()) } else { None }
+        if self.live.has_changed().unwrap_or(false) {
+            Some(self.live.borrow_and_update().clone())
+        } else {
+            None
+        }
     }
 
     /// The session's thread is gone.
     pub fn has_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(std::thread::JoinHandle::is_finished)
+        self.thread
+            .as_ref()
+            .is_none_or(std::thread::JoinHandle::is_finished)
     }
 
     /// From now on Ctrl-C or SIGTERM stops the run, and a second one aborts it.
@@ -92,7 +107,13 @@ impl Session {
         let (commands, interrupted) = (self.commands.clone(), Arc::clone(&self.interrupted));
         door::on_end_signals(move |n| {
             interrupted.store(true, Ordering::SeqCst);
-            commands.try_send(if n == 1 { Command::Stop } else { Command::Abort }).ok();
+            commands
+                .try_send(if n == 1 {
+                    Command::Stop
+                } else {
+                    Command::Abort
+                })
+                .ok();
         })
     }
 

@@ -9,10 +9,14 @@ use url::Url;
 use super::keys::Keys;
 use super::message::Event;
 use super::target;
-use crate::domain::{Failure, FailureKind, Phase, Target, TargetInfo, TestReport, WaterfallPart, Workload};
+use crate::domain::{
+    Failure, FailureKind, Phase, Target, TargetInfo, TestReport, WaterfallPart, Workload,
+};
 use crate::protocol::test_request::{self, MAX_BODY_BYTES, Meaning, Tested};
 use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp};
-use crate::transport::{Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind};
+use crate::transport::{
+    Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
+};
 use crate::workload::PromptSource;
 
 /// A test waits no longer than this, whatever the plan's limits say: a person looks on.
@@ -22,14 +26,23 @@ pub(super) async fn detect(text: String, target: Target, keys: &Keys) -> Event {
     // A key that cannot be had is no reason not to look: the server says whether it needs one.
     let key = keys.of(&target).await.ok().flatten();
     match protocol::detect(&text, &target, key.as_ref()).await {
-        Ok(info) => Event::Detected { text, info: Box::new(info) },
-        Err(error) => Event::DetectFailed { text, message: error.to_string() },
+        Ok(info) => Event::Detected {
+            text,
+            info: Box::new(info),
+        },
+        Err(error) => Event::DetectFailed {
+            text,
+            message: error.to_string(),
+        },
     }
 }
 
 /// Sends one request and shows everything.
 pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> Event {
-    let mut sight = Sight { sent_at: jiff::Zoned::now().strftime("%H:%M:%S").to_string(), ..Sight::default() };
+    let mut sight = Sight {
+        sent_at: jiff::Zoned::now().strftime("%H:%M:%S").to_string(),
+        ..Sight::default()
+    };
     let key = match keys.of(target).await {
         Ok(key) => key,
         Err(issue) => {
@@ -51,7 +64,12 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
         }
         Err(PrepareError::Unreachable(failure)) => {
             sight.status = failure.status;
-            let tested = Tested { target, workload, has_key: key.is_some(), info: None };
+            let tested = Tested {
+                target,
+                workload,
+                has_key: key.is_some(),
+                info: None,
+            };
             (None, test_request::explain_failure(tested, &failure, None))
         }
         Err(PrepareError::Refused(issues)) => {
@@ -94,16 +112,22 @@ async fn one_request(
     };
     let mut exchange = adapter.exchange(&prompt, 0, 0);
     let clock = Clock::new();
-    let limit = Duration::try_from_secs_f64(target.timeouts.total_secs.min(TEST_MAX_SECS)).unwrap_or(Duration::from_secs(60));
-    let driven = tokio::time::timeout(limit, drive(sight, &connector, &clock, exchange.as_mut())).await;
+    let limit = Duration::try_from_secs_f64(target.timeouts.total_secs.min(TEST_MAX_SECS))
+        .unwrap_or(Duration::from_secs(60));
+    let driven =
+        tokio::time::timeout(limit, drive(sight, &connector, &clock, exchange.as_mut())).await;
     let ended = match driven {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(protocol::headers::failure_from_transport(&error)),
-        Err(_elapsed) => {
-            Err(Failure::new(FailureKind::TimeoutTotal, format!("no whole answer within {} s", limit.as_secs_f64())))
-        }
+        Err(_elapsed) => Err(Failure::new(
+            FailureKind::TimeoutTotal,
+            format!("no whole answer within {} s", limit.as_secs_f64()),
+        )),
     };
-    let now = Stamp { at_ns: clock.now_ns(), read_no: u64::MAX };
+    let now = Stamp {
+        at_ns: clock.now_ns(),
+        read_no: u64::MAX,
+    };
     if let Err(failure) = &ended {
         exchange.end(Err(failure.clone()), now);
     }
@@ -113,7 +137,12 @@ async fn one_request(
     if let Ok(origin) = Url::parse(&info.facts.route) {
         sight.curl = test_request::curl_line(target, &origin, &sight.calls);
     }
-    let tested = Tested { target, workload, has_key: key.is_some(), info: Some(info) };
+    let tested = Tested {
+        target,
+        workload,
+        has_key: key.is_some(),
+        info: Some(info),
+    };
     match (&reply.result, &ended) {
         (None | Some(Ok(_)), Err(failure)) => test_request::explain_failure(tested, failure, None),
         _ => test_request::explain(tested, &reply),
@@ -129,7 +158,9 @@ async fn drive(
 ) -> Result<(), TransportError> {
     let mut kept: Option<Connection> = None;
     while let Some(call) = exchange.next_call(clock.now_ns()) {
-        let still_open = kept.take().and_then(|mut open| open.is_open().then_some(open));
+        let still_open = kept
+            .take()
+            .and_then(|mut open| open.is_open().then_some(open));
         let mut connection = match still_open {
             Some(open) => open,
             None => {
@@ -139,16 +170,25 @@ async fn drive(
             }
         };
         let request = call.to_request().ok_or_else(|| {
-            TransportError::new(TransportErrorKind::Protocol, format!("“{}” is no route", call.path_and_query))
+            TransportError::new(
+                TransportErrorKind::Protocol,
+                format!("“{}” is no route", call.path_and_query),
+            )
         })?;
         sight.calls.push(call);
         let head = connection.send(request, clock).await?;
-        let stamp = Stamp { at_ns: head.head_ns, read_no: head.read_no };
+        let stamp = Stamp {
+            at_ns: head.head_ns,
+            read_no: head.read_no,
+        };
         sight.begin(&head);
         exchange.head(head.status, &head.headers, stamp);
         let mut last = stamp;
         while let Some(chunk) = connection.chunk().await? {
-            last = Stamp { at_ns: chunk.at_ns, read_no: chunk.read_no };
+            last = Stamp {
+                at_ns: chunk.at_ns,
+                read_no: chunk.read_no,
+            };
             sight.take(&chunk.bytes, last);
             exchange.data(&chunk.bytes, last);
             if exchange.is_done() {
@@ -197,7 +237,8 @@ impl Sight {
 
     fn take(&mut self, bytes: &[u8], stamp: Stamp) {
         let room = MAX_BODY_BYTES.saturating_sub(self.body.len());
-        self.body.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.body
+            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         self.body_cut |= bytes.len() > room;
         self.last_ns = stamp.at_ns;
     }
@@ -211,7 +252,12 @@ impl Sight {
     /// Where the time went, in order; parts that there were not are left out.
     fn waterfall(&self) -> Vec<WaterfallPart> {
         let mut parts = Vec::new();
-        let mut part = |name: &str, ns: u64| parts.push(WaterfallPart { name: name.to_owned(), ms: ns as f64 / 1e6 });
+        let mut part = |name: &str, ns: u64| {
+            parts.push(WaterfallPart {
+                name: name.to_owned(),
+                ms: ns as f64 / 1e6,
+            })
+        };
         if let Some(times) = &self.connect {
             if let Some(ns) = times.dns_ns {
                 part("DNS", ns);
@@ -247,7 +293,10 @@ impl Sight {
             Some(http::Version::HTTP_2) => "HTTP/2",
             _ => "HTTP/1.1",
         };
-        let ttft_ns = self.first_token_ns.zip(self.first_sent_ns).map(|(token, sent)| token.saturating_sub(sent));
+        let ttft_ns = self
+            .first_token_ns
+            .zip(self.first_sent_ns)
+            .map(|(token, sent)| token.saturating_sub(sent));
         let masked = |text: &String| test_request::mask(text, secrets);
         TestReport {
             sent_at: self.sent_at,

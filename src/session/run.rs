@@ -12,8 +12,8 @@ use super::keys::Keys;
 use super::message::Event;
 use super::target;
 use crate::domain::{
-    Accumulator, Detail, Environment, Health, Issue, LiveSnapshot, Plan, RequestRecord, RunData, RunFacts, RunHead, RunState,
-    SCHEMA, ServerFacts, StageBorder, TargetInfo,
+    Accumulator, Detail, Environment, Health, Issue, LiveSnapshot, Plan, RequestRecord, RunData,
+    RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder, TargetInfo,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
 use crate::protocol::{self, PrepareError, SharedAdapter};
@@ -52,9 +52,22 @@ impl Running {
         let switch = Arc::new(Mutex::new(Switch::default()));
         let file = Arc::new(Mutex::new(None));
         let (cancel, cancelled) = oneshot::channel();
-        let run = Run { plan, out, keys, outbox, snapshots, switch: Arc::clone(&switch), file: Arc::clone(&file) };
+        let run = Run {
+            plan,
+            out,
+            keys,
+            outbox,
+            snapshots,
+            switch: Arc::clone(&switch),
+            file: Arc::clone(&file),
+        };
         let task = tokio::spawn(run.run(cancelled));
-        Self { switch, file, cancel: Some(cancel), task }
+        Self {
+            switch,
+            file,
+            cancel: Some(cancel),
+            task,
+        }
     }
 
     fn with_switch(&self, act: impl FnOnce(&RunSwitch)) -> bool {
@@ -65,7 +78,11 @@ impl Running {
     /// Lets what is in flight end; a second time it aborts. Before the engine has started, the preparation is given up.
     pub(super) fn stop(&mut self) {
         let stop_or_abort = |switch: &RunSwitch| {
-            if switch.order() == engine::Order::Go { switch.stop() } else { switch.abort() }
+            if switch.order() == engine::Order::Go {
+                switch.stop()
+            } else {
+                switch.abort()
+            }
         };
         if !self.with_switch(stop_or_abort) {
             self.cancel.take().map(|cancel| cancel.send(()));
@@ -84,14 +101,19 @@ impl Running {
 
     /// The file that is being written.
     pub(super) fn file(&self) -> Option<PathBuf> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Waits for the end; may be dropped and called again.
     pub(super) async fn ended(&mut self) -> Ended {
         match (&mut self.task).await {
             Ok(ended) => ended,
-            Err(error) => Ended::Failed(format!("the run broke off by a fault of this program: {error}")),
+            Err(error) => Ended::Failed(format!(
+                "the run broke off by a fault of this program: {error}"
+            )),
         }
     }
 }
@@ -137,16 +159,32 @@ impl Run {
         let (plan, one) = (&self.plan, |issue| vec![issue]);
         let key = self.keys.of(&plan.target).await.map_err(one)?;
         let (workload, seed) = (plan.workload.clone(), plan.seed);
-        let prompts = tokio::task::spawn_blocking(move || PromptSource::load(&workload, seed)).await;
-        let prompts = prompts.map_err(|e| vec![Issue::new("workload", format!("the prompts could not be read: {e}"))])?;
-        let prompts = prompts.map_err(one)?;
-        let (adapter, info) = protocol::prepare(&plan.target, &plan.workload, key.as_ref()).await.map_err(|error| match error {
-            PrepareError::Refused(issues) => issues,
-            PrepareError::Unreachable(failure) => vec![Issue::new("target.unreachable", failure.message)],
+        let prompts =
+            tokio::task::spawn_blocking(move || PromptSource::load(&workload, seed)).await;
+        let prompts = prompts.map_err(|e| {
+            vec![Issue::new(
+                "workload",
+                format!("the prompts could not be read: {e}"),
+            )]
         })?;
+        let prompts = prompts.map_err(one)?;
+        let (adapter, info) = protocol::prepare(&plan.target, &plan.workload, key.as_ref())
+            .await
+            .map_err(|error| match error {
+                PrepareError::Refused(issues) => issues,
+                PrepareError::Unreachable(failure) => {
+                    vec![Issue::new("target.unreachable", failure.message)]
+                }
+            })?;
         let connector = target::connector(&plan.target, &info.facts).map_err(one)?;
         let redactor = Redactor::new(key.iter().map(|key| key.expose_secret()));
-        Ok(Prepared { adapter, info, prompts, connector, redactor })
+        Ok(Prepared {
+            adapter,
+            info,
+            prompts,
+            connector,
+            redactor,
+        })
     }
 
     async fn measure(self, prepared: Prepared) -> Ended {
@@ -176,18 +214,30 @@ impl Run {
             Err(issues) => return Ended::Refused(issues),
         };
         self.switch.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(handle.switch());
-        self.outbox.tell(Event::RunStarted { id: head.id.clone(), file: Some(path) }).await;
+        self.outbox
+            .tell(Event::RunStarted {
+                id: head.id.clone(),
+                file: Some(path),
+            })
+            .await;
         let Some(end) = handle.finished().await else {
-            return Ended::Failed("the recorder broke off; the run file holds what was written until then".to_owned());
+            return Ended::Failed(
+                "the recorder broke off; the run file holds what was written until then".to_owned(),
+            );
         };
         self.close_file(end, &journal).await
     }
 
     /// Makes the run file, in the data folder unless told otherwise.
-    async fn begin_file(&self, head: &Arc<RunHead>, redactor: Redactor) -> Result<(PathBuf, Journal), String> {
+    async fn begin_file(
+        &self,
+        head: &Arc<RunHead>,
+        redactor: Redactor,
+    ) -> Result<(PathBuf, Journal), String> {
         let (out, head, outbox) = (self.out.clone(), Arc::clone(head), self.outbox.clone());
         let begin = move || {
-            let news = move |news| match news {
+            let news = move |news| {
+                match news {
                 JournalNews::Failing { path, message } => outbox.tell_now(Event::Failed {
                     message: format!(
                         "“{}” cannot be written: {message}; measuring goes on in memory, save the run elsewhere when it has ended",
@@ -195,10 +245,13 @@ impl Run {
                     ),
                 }),
                 JournalNews::Recovered { path } => outbox.tell_now(Event::Saved { path }),
+            }
             };
             let journal = match out {
                 // The journal itself is never compressed; a `.zst` is made of it at the end.
-                Some(path) if is_zst(&path) => Journal::create(&path.with_extension(""), &head, redactor, news),
+                Some(path) if is_zst(&path) => {
+                    Journal::create(&path.with_extension(""), &head, redactor, news)
+                }
                 Some(path) => Journal::create(&path, &head, redactor, news),
                 None => {
                     let places = Places::find().map_err(|e| e.to_string())?;
@@ -208,13 +261,24 @@ impl Run {
             let journal = journal.map_err(|e| e.to_string())?;
             Ok((journal.path(), journal))
         };
-        tokio::task::spawn_blocking(begin).await.map_err(|e| e.to_string())?
+        tokio::task::spawn_blocking(begin)
+            .await
+            .map_err(|e| e.to_string())?
     }
 
     async fn close_file(&self, end: engine::RunEnd, journal: &Arc<Journal>) -> Ended {
         let mut run = end.run;
-        let state = if end.facts.interrupted { EndState::Interrupted } else { EndState::Finished };
-        let line = EndLine { ended: jiff::Zoned::now().to_string_rfc3339(), state, summary: (*run.summary).clone(), facts: end.facts };
+        let state = if end.facts.interrupted {
+            EndState::Interrupted
+        } else {
+            EndState::Finished
+        };
+        let line = EndLine {
+            ended: jiff::Zoned::now().to_string_rfc3339(),
+            state,
+            summary: (*run.summary).clone(),
+            facts: end.facts,
+        };
         let (journal, zst) = (Arc::clone(journal), self.out.as_deref().is_some_and(is_zst));
         let closed = tokio::task::spawn_blocking(move || {
             let bytes = journal.finish(line).map_err(|e| e.to_string())?;
@@ -232,7 +296,11 @@ impl Run {
                 run.file_bytes = bytes;
             }
             Err(message) => {
-                self.outbox.tell(Event::Failed { message: format!("the run file is not whole: {message}") }).await;
+                self.outbox
+                    .tell(Event::Failed {
+                        message: format!("the run file is not whole: {message}"),
+                    })
+                    .await;
             }
         }
         run.revision += 1;
@@ -245,7 +313,9 @@ impl Run {
         let summary = Arc::new(empty.summary(Detail::Live, &[], &RunFacts::default()));
         let run = RunData {
             head,
-            state: RunState::Preparing { what: what.to_owned() },
+            state: RunState::Preparing {
+                what: what.to_owned(),
+            },
             borders: Vec::new(),
             points: empty.points().clone(),
             gaps: Vec::new(),
@@ -273,7 +343,9 @@ fn head(plan: &Arc<Plan>, server: ServerFacts, clock: &Clock) -> RunHead {
         schema: SCHEMA,
         id: format!("{started_unix_ns:x}-{:x}", std::process::id()),
         tool: concat!("inferometer ", env!("CARGO_PKG_VERSION")).to_owned(),
-        started: started.to_zoned(jiff::tz::TimeZone::system()).to_string_rfc3339(),
+        started: started
+            .to_zoned(jiff::tz::TimeZone::system())
+            .to_string_rfc3339(),
         started_unix_ns,
         label: plan.label.clone(),
         tags: plan.tags.clone(),
@@ -289,12 +361,18 @@ fn environment() -> Environment {
         sysinfo::RefreshKind::nothing()
             .with_cpu(sysinfo::CpuRefreshKind::nothing())
             .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
-    );
+    )
+    .ok();
+    let cpus = system.as_ref().map_or(&[][..], sysinfo::System::cpus);
     Environment {
-        os: sysinfo::System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_owned()),
-        cpu: system.cpus().first().map(|cpu| cpu.brand().to_owned()).unwrap_or_default(),
-        cores: u32::try_from(system.cpus().len()).unwrap_or(0),
-        memory_bytes: system.total_memory(),
+        os: sysinfo::System::long_os_version()
+            .unwrap_or_else(|_unknown| std::env::consts::OS.to_owned()),
+        cpu: cpus
+            .first()
+            .map(|cpu| cpu.brand().to_owned())
+            .unwrap_or_default(),
+        cores: u32::try_from(cpus.len()).unwrap_or(0),
+        memory_bytes: system.as_ref().map_or(0, sysinfo::System::total_memory),
         max_files: crate::transport::limits::descriptor_limit(),
     }
 }
