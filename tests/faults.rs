@@ -217,6 +217,35 @@ async fn a_kept_connection_closed_while_idle_is_found_before_a_byte_is_written()
     assert!(!connection.is_open());
 }
 
+/// Also when the reactor has not run since: it is the socket that is asked.
+#[tokio::test]
+async fn a_close_is_found_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (go, when) = std::sync::mpsc::sync_channel::<()>(1);
+    let (close, closed) = std::sync::mpsc::sync_channel(1);
+    let server = std::thread::Builder::new()
+        .spawn(move || {
+            let (mut tcp, _) = listener.accept().unwrap();
+            assert!(std::io::Read::read(&mut tcp, &mut [0; 4096]).unwrap() > 0);
+            tcp.write_all(SHORT.as_bytes()).unwrap();
+            when.recv().unwrap();
+            drop(tcp);
+            close.send(()).unwrap();
+        })
+        .unwrap();
+    let clock = Clock::new();
+    let connector = Connector::new(route(&url, LONG)).unwrap();
+    let mut connection = connector.connect(&clock).await.unwrap();
+    connection.send(get(), &clock).await.unwrap();
+    assert_eq!(read_all(&mut connection).await.1, Ok(()));
+    assert!(connection.is_open());
+    go.send(()).unwrap();
+    closed.recv().unwrap();
+    assert!(!connection.is_open());
+    server.join().unwrap();
+}
+
 #[tokio::test]
 async fn a_close_after_writing_is_stale_on_a_kept_connection_only() {
     let kept = vec![Step::Request, write(SHORT), Step::Request];
