@@ -1,6 +1,7 @@
 //! Whether this machine kept up: how late a ticker on the I/O runtime was, our own CPU, memory and descriptors.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ pub const CPU_SPAN_NS: u64 = 5_000_000_000;
 
 /// How late the ticks came; written by the I/O thread, read by the recorder.
 #[derive(Debug, Default)]
-pub struct Ticks(Mutex<TickLog>);
+pub struct Ticks {
+    log: Mutex<TickLog>,
+    due_ns: AtomicU64,
+}
 
 /// What the ticks showed so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,23 +78,41 @@ impl TickLog {
 
 impl Ticks {
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut TickLog) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The first tick is due one period from now.
+    pub(super) fn begin(&self, clock: &Clock) {
+        self.due_ns.store(clock.now_ns() + TICK_NS, Relaxed);
     }
 
     /// Ticks until it is dropped; looks at the wall clock once a second.
     pub(super) async fn run(&self, clock: &Clock) {
-        let mut due_ns = clock.now_ns() + TICK_NS;
         let mut next_look_ns = clock.now_ns() + SAMPLE_NS;
         loop {
-            sleep_until(clock.instant_from_ns(due_ns)).await;
+            sleep_until(clock.instant_from_ns(self.due_ns.load(Relaxed))).await;
             let now_ns = clock.now_ns();
-            due_ns = self.with(|log| log.tick(due_ns, now_ns));
+            self.tick(now_ns);
             if now_ns >= next_look_ns {
                 next_look_ns = now_ns + SAMPLE_NS;
                 let moved_ns = clock.resample();
                 self.with(|log| log.wall_moved(moved_ns));
             }
         }
+    }
+
+    /// Counts the tick that a blocked thread owed at the end.
+    pub(super) fn end(&self, clock: &Clock) {
+        let now_ns = clock.now_ns();
+        if now_ns > self.due_ns.load(Relaxed) {
+            self.tick(now_ns);
+        }
+    }
+
+    fn tick(&self, now_ns: u64) {
+        let due_ns = self.due_ns.load(Relaxed);
+        let next_ns = self.with(|log| log.tick(due_ns, now_ns));
+        self.due_ns.store(next_ns, Relaxed);
     }
 }
 

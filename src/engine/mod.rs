@@ -267,10 +267,12 @@ pub fn start_with<D: Driver>(
         })?;
     let head = setup.head;
     io_thread(move || async move {
+        ticks.begin(&desk.clock);
         tokio::select! {
             () = conduct::conduct(&head.plan, &desk, make) => {}
             () = ticks.run(&desk.clock) => {}
         }
+        ticks.end(&desk.clock);
     })?;
     Ok(RunHandle {
         switch: RunSwitch { control },

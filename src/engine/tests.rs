@@ -668,10 +668,12 @@ async fn a_blocked_runtime_shows_in_the_ticks() {
         };
         let bench = Bench::new(plan, act);
         let (ticks, clock) = (Ticks::default(), bench.clock.clone());
+        ticks.begin(&clock);
         tokio::select! {
             _left = bench.run() => {}
             () = ticks.run(&clock) => {}
         }
+        ticks.end(&clock);
         ticks.with(|log| log.clone())
     };
     let blocked = run(true).await;
