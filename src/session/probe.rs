@@ -106,7 +106,7 @@ async fn one_request(
         Ok(Err(issue)) => return failed(issue),
         Err(error) => return failed(crate::domain::Issue::new("workload", error.to_string())),
     };
-    let connector = match target::connector(target, &info.facts) {
+    let connector = match target::connector(target, info) {
         Ok(connector) => connector,
         Err(issue) => return failed(issue),
     };
@@ -134,7 +134,7 @@ async fn one_request(
     sight.total_ns = now.at_ns;
     let reply = exchange.reply();
     sight.note_reply(&reply);
-    if let Ok(origin) = Url::parse(&info.facts.route) {
+    if let Ok(origin) = Url::parse(&info.url) {
         sight.curl = test_request::curl_line(target, &origin, &sight.calls);
     }
     let tested = Tested {

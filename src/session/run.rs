@@ -176,7 +176,7 @@ impl Run {
                     vec![Issue::new("target.unreachable", failure.message)]
                 }
             })?;
-        let connector = target::connector(&plan.target, &info.facts).map_err(one)?;
+        let connector = target::connector(&plan.target, &info).map_err(one)?;
         let redactor = Redactor::new(key.iter().map(|key| key.expose_secret()));
         Ok(Prepared {
             adapter,

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::{HttpVersion, Issue, ServerFacts, Target};
+use crate::domain::{HttpVersion, Issue, Target, TargetInfo};
 use crate::transport::{self, Connector, Route};
 
-/// The connector to the measured route.
+/// The connector to the prepared target's origin.
 ///
 /// # Errors
 /// An issue at the field that makes it impossible.
-pub(super) fn connector(target: &Target, facts: &ServerFacts) -> Result<Connector, Issue> {
+pub(super) fn connector(target: &Target, info: &TargetInfo) -> Result<Connector, Issue> {
     let at = |field: &str, message: String| Issue::new(field, message);
-    let url = Url::parse(&facts.route)
-        .map_err(|e| at("target.url", format!("“{}” is not a URL: {e}", facts.route)))?;
+    let url = Url::parse(&info.url)
+        .map_err(|e| at("target.url", format!("“{}” is not a URL: {e}", info.url)))?;
     let timeout = Duration::try_from_secs_f64(target.timeouts.connect_secs).map_err(|e| {
         at(
             "target.timeouts.connect_secs",
