@@ -7,6 +7,7 @@ mod paint;
 mod section;
 mod switch;
 
+pub(crate) use button::focus_ring;
 pub use button::{Button, link, tick};
 pub use choice::choice;
 pub use field::Field;
