@@ -22,7 +22,7 @@ pub enum Action {
     /// The person has restarted the server, as the cold probe asked.
     ServerRestarted,
     RunAgain,
-    Export,
+    SaveRun,
     /// Show the run of the Measure view in Compare.
     CompareThis,
 }
