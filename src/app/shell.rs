@@ -9,6 +9,7 @@ use super::icons::{self, MaterialIcon};
 use super::theme::{Text, Theme, radius, size};
 use super::widgets::{self, Button};
 use crate::chart::format;
+pub(crate) use crate::chart::format::bytes;
 use crate::domain::{RunData, RunState};
 
 /// What the frame shows; made from the state by pure functions.
@@ -115,7 +116,7 @@ impl Status {
                 .and_then(|path| path.file_name())
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default(),
-            file_size: format::bytes(run.file_bytes),
+            file_size: bytes(run.file_bytes),
             ..Self::default()
         };
         let n_stages = run.plan().stages.len();
