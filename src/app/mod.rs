@@ -1,1 +1,9 @@
-//! See ARCHITECTURE.md.
+//! The window.
+pub mod actions;
+pub mod compare;
+pub mod dialogs;
+pub mod form;
+pub mod palette;
+pub mod runs;
+pub mod settings;
+pub mod state;
