@@ -1,9 +1,170 @@
-//! The window.
+//! The window. A thin shell over the session: it draws what [`state::AppState`] holds and turns clicks into actions.
+//!
+//! **Architecture invariant:** nothing in here waits, reads a file or speaks to a server. State is changed by
+//! [`actions::Action`]s and session events only; views take data and give actions back.
+
 pub mod actions;
+pub mod charts;
 pub mod compare;
 pub mod dialogs;
 pub mod form;
+pub mod glue;
+pub mod icons;
+pub mod measure;
+pub mod menu;
 pub mod palette;
 pub mod runs;
 pub mod settings;
+pub mod shell;
 pub mod state;
+
+pub mod theme;
+pub mod widgets;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use egui::vec2;
+
+use crate::session::{Command, Session};
+use actions::{Action, View};
+use state::AppState;
+use theme::{Theme, size};
+
+/// What the window starts with.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Runs and plans to open.
+    pub open: Vec<PathBuf>,
+    /// Start the demo plan at once.
+    pub demo: bool,
+}
+
+/// Opens the window and stays until it is closed.
+///
+/// # Errors
+/// When there is no display, or the window cannot be made.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let native = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Inferometer")
+            .with_app_id("inferometer")
+            .with_icon(icon())
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([800.0, 560.0]),
+        renderer: eframe::Renderer::Glow,
+        ..Default::default()
+    };
+    let create: eframe::AppCreator<'_> = Box::new(move |cc| {
+        let wake = cc.egui_ctx.clone();
+        let session = Session::start(move || wake.request_repaint())?;
+        Ok(Box::new(InferometerApp::new(
+            &cc.egui_ctx,
+            session,
+            options,
+        )))
+    });
+    eframe::run_native("inferometer", native, create)
+        .map_err(|e| anyhow::anyhow!("{e}"))
+        .context(
+            "the window could not be opened; is there a display? Without one, use “inferometer run” in the terminal",
+        )
+}
+
+fn icon() -> egui::IconData {
+    let png = include_bytes!("../../assets/icon-256.png");
+    eframe::icon_data::from_png_bytes(png).unwrap_or_default()
+}
+
+/// The window's program.
+pub struct InferometerApp {
+    pub state: AppState,
+    session: Session,
+    measure: measure::MeasureUi,
+}
+
+impl InferometerApp {
+    pub fn new(ctx: &egui::Context, session: Session, _options: Options) -> Self {
+        theme::install(ctx);
+        Self {
+            state: AppState::default(),
+            session,
+            measure: measure::MeasureUi::default(),
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.session.try_event() {
+            self.state.apply_event(event);
+        }
+        if let Some(snapshot) = self.session.changed_snapshot() {
+            self.state.apply_snapshot(snapshot);
+        }
+        self.send();
+    }
+
+    fn send(&mut self) {
+        for command in self.state.take_commands() {
+            self.session.send(command);
+        }
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            self.state.perform(action);
+        }
+        self.send();
+    }
+
+    /// Everything in the window, in one egui pass.
+    pub fn show(&mut self, ui: &mut egui::Ui) {
+        let mut out = Vec::new();
+        let model = self.state.shell();
+        shell::shell_ui(ui, &model, |_ui, _out| {}, &mut out);
+        match model.view {
+            View::Measure => self.measure_view(ui, &mut out),
+            View::Runs | View::Compare => {}
+        }
+        self.perform(out);
+    }
+
+    fn measure_view(&mut self, ui: &mut egui::Ui, out: &mut Vec<Action>) {
+        let theme = Theme::of(ui);
+        let width = size::form(ui.ctx().content_rect().width());
+        shell::side_panel("form", width).show(ui, |ui| {
+            ui.allocate_space(vec2(width, 1.0));
+        });
+        egui::CentralPanel::default()
+            .frame(egui::Frame::NONE.fill(theme.canvas))
+            .show(ui, |ui| {
+                let empty = measure::EmptyModel::default();
+                measure::measure_ui(
+                    ui,
+                    self.state.run.as_deref(),
+                    &empty,
+                    &mut self.measure,
+                    out,
+                );
+            });
+    }
+}
+
+impl eframe::App for InferometerApp {
+    fn logic(&mut self, _ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.drain();
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.show(ui);
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.session.send(Command::Shutdown);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        Theme::for_dark(visuals.dark_mode)
+            .canvas
+            .to_normalized_gamma_f32()
+    }
+}

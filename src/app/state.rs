@@ -20,8 +20,10 @@ use crate::session::Command;
 mod events;
 mod perform;
 mod reach;
+mod shell;
 
 pub use reach::{Reach, host_of, is_loopback, sends_key_in_the_clear};
+pub(crate) use shell::{address_of, tilde};
 
 /// A built-in plan that the form can be filled with.
 #[derive(Clone, Debug)]
@@ -107,7 +109,6 @@ pub enum WindowRequest {
     FocusUrl,
     FocusFilter,
     Browse(BrowseFor),
-    OpenFolder(PathBuf),
 }
 
 /// Where the form's plan lives.
@@ -138,7 +139,7 @@ pub struct AppState {
     pub view: View,
     pub measure_shows: MeasureShows,
     pub form: Form,
-    /// Sections of the form that are open.
+    /// Sections of the form to open with the next frame.
     pub open_sections: BTreeSet<Section>,
     pub plan_home: PlanHome,
     /// The form as it was saved or loaded last.

@@ -1,7 +1,13 @@
 //! The left panel: the plan as fields. [`Form`] is what is typed; the other files draw it.
 
 mod from_plan;
+mod load_ui;
 mod model;
+mod panel;
+mod parts;
+mod prompts_ui;
+mod rest_ui;
+mod target_ui;
 mod to_plan;
 
 pub(crate) use from_plan::grouped;
@@ -9,6 +15,7 @@ pub use model::{
     AdvancedForm, ColdForm, Form, InputEntry, KeySource, LengthKind, LimitsForm, LoadForm,
     LoadKind, PromptSource, PromptsForm, TargetForm,
 };
+pub use panel::form_ui;
 pub(crate) use to_plan::extra_body_issue;
 
 use super::state::AppState;

@@ -189,6 +189,14 @@ impl AppState {
         }
     }
 
+    /// Takes the key of the form's target out of the keyring and the session.
+    pub fn forget_key(&mut self) {
+        self.key_text.clear();
+        self.key_note = None;
+        let url = self.form.target.url.trim().to_owned();
+        self.command(Command::ForgetKey { url });
+    }
+
     fn stop(&mut self) {
         let stops = self.running.as_ref().map_or(0, |r| r.stops);
         self.command(if stops == 0 {
