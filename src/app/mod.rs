@@ -5,10 +5,19 @@
 
 pub mod actions;
 pub mod charts;
+pub mod compare;
+pub mod dialogs;
+pub mod form;
+pub mod glue;
 pub mod icons;
 pub mod measure;
+pub mod menu;
+pub mod palette;
+pub mod runs;
+pub mod settings;
 pub mod shell;
 pub mod state;
+
 pub mod theme;
 pub mod widgets;
 
@@ -78,7 +87,7 @@ impl InferometerApp {
     pub fn new(ctx: &egui::Context, session: Session, _options: Options) -> Self {
         theme::install(ctx);
         Self {
-            state: AppState::default(),
+            state: AppState::new(Vec::new()),
             session,
             measure: measure::MeasureUi::default(),
         }
@@ -131,7 +140,7 @@ impl InferometerApp {
                 let empty = measure::EmptyModel::default();
                 measure::measure_ui(
                     ui,
-                    self.state.run.as_deref(),
+                    self.state.run_shown().map(|r| r.as_ref()),
                     &empty,
                     &mut self.measure,
                     out,
