@@ -31,9 +31,9 @@ impl Glue {
         for action in actions::pressed(ctx, state) {
             state.perform(action);
         }
-        let dropped: Vec<_> = ctx.input(|i| {
+        let dropped: Vec<std::path::PathBuf> = ctx.input(|i| {
             let paths = i.raw.dropped_files.iter();
-            paths.filter_map(|f| f.path.clone()).collect()
+            paths.map(|f| f.path().to_owned()).collect()
         });
         if !dropped.is_empty() {
             state.open_paths(dropped);

@@ -68,11 +68,19 @@ fn title_ui(ui: &mut Ui, words: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(width, size::CONTROL), Sense::click());
     let open = Popup::is_id_open(ui.ctx(), Popup::default_response_id(&response));
     if open || response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(rect, radius::CONTROL, theme.raised);
+        ui.painter()
+            .rect_filled(rect, radius::CONTROL, theme.raised);
     }
     let ink = if open { theme.text } else { theme.secondary };
     let center = rect.center();
-    widgets::text(ui.painter(), center, Align2::CENTER_CENTER, words, Text::Body, ink);
+    widgets::text(
+        ui.painter(),
+        center,
+        Align2::CENTER_CENTER,
+        words,
+        Text::Body,
+        ink,
+    );
     response.widget_info(|| WidgetInfo::labeled(Role::MenuItem, true, words));
     response
 }
@@ -114,12 +122,27 @@ pub(crate) fn row_ui(ui: &mut Ui, words: &str, key: &str, enabled: bool) -> Resp
             0.0
         } else {
             let at = pos2(rect.right() - 10.0, y + 0.5);
-            let drawn = widgets::text(painter, at, Align2::RIGHT_CENTER, key, Text::Caption, key_ink);
+            let drawn = widgets::text(
+                painter,
+                at,
+                Align2::RIGHT_CENTER,
+                key,
+                Text::Caption,
+                key_ink,
+            );
             drawn.width() + 12.0
         };
         let room = rect.width() - 20.0 - key_width;
         let at = pos2(rect.left() + 10.0, y);
-        widgets::elided(painter, at, Align2::LEFT_CENTER, words, Text::Body, ink, room);
+        widgets::elided(
+            painter,
+            at,
+            Align2::LEFT_CENTER,
+            words,
+            Text::Body,
+            ink,
+            room,
+        );
         response.widget_info(|| WidgetInfo::labeled(Role::MenuItem, enabled, words));
         response
     })

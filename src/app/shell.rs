@@ -8,6 +8,8 @@ use super::actions::{Action, View};
 use super::icons::{self, MaterialIcon};
 use super::theme::{Text, Theme, radius, size};
 use super::widgets::{self, Button};
+use crate::chart::format;
+pub(crate) use crate::chart::format::bytes;
 use crate::domain::{RunData, RunState};
 
 /// What the frame shows; made from the state by pure functions.
@@ -138,15 +140,21 @@ impl Status {
                 let share = progress.share.clamp(0.0, 1.0) as f32;
                 status.progress = Some(share);
                 status.counts = match (stopping, progress.of) {
-                    (true, _) => format!("{} in flight", thousands(u64::from(progress.in_flight))),
-                    (false, Some(of)) => {
-                        format!("{} of {}", thousands(progress.done), thousands(of))
+                    (true, _) => {
+                        format!("{} in flight", format::count(f64::from(progress.in_flight)))
                     }
-                    (false, None) => format!("{} done", thousands(progress.done)),
+                    (false, Some(of)) => {
+                        format!(
+                            "{} of {}",
+                            format::count(progress.done as f64),
+                            format::count(of as f64)
+                        )
+                    }
+                    (false, None) => format!("{} done", format::count(progress.done as f64)),
                 };
-                status.left = progress.left_secs.map_or_else(String::new, |secs| {
-                    format!("{} left", super::charts::clock(secs))
-                });
+                status.left = progress
+                    .left_secs
+                    .map_or_else(String::new, |secs| format!("{} left", format::clock(secs)));
             }
             RunState::Finished => {
                 status.headline = "Finished".to_owned();
@@ -167,8 +175,8 @@ fn ended_words(run: &RunData) -> String {
     let end_ns = run.points.iter().map(|p| p.end_ns).max().unwrap_or(0);
     format!(
         "{n_stages} {stages}, {} requests in {}",
-        thousands(run.points.len() as u64),
-        super::charts::clock(end_ns as f64 / 1e9)
+        format::count(run.points.len() as f64),
+        format::clock(end_ns as f64 / 1e9)
     )
 }
 
@@ -196,29 +204,6 @@ fn client_words(run: &RunData) -> (ChipHealth, String) {
         return (level, word.to_owned());
     }
     (level, format!("{word}: {}", parts.join(", ")))
-}
-
-/// `1 480`, with U+202F between thousands.
-pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + 6);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// `412 kB`, `1.3 MB`.
-pub fn bytes(n: u64) -> String {
-    match n {
-        0..1_000 => format!("{n} B"),
-        1_000..1_000_000 => format!("{} kB", n / 1_000),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
-        _ => format!("{:.1} GB", n as f64 / 1e9),
-    }
 }
 
 /// A panel at the left, as wide as told, with a hairline at its right.
@@ -633,24 +618,4 @@ pub fn progress_bar(ui: &Ui, area: Rect, share: f32) {
 /// The window is narrower than everything was drawn for.
 pub fn is_narrow(ctx: &Context) -> bool {
     ctx.content_rect().width() < size::NARROW
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_a_narrow_space_between_thousands() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1480), "1\u{202f}480");
-        assert_eq!(thousands(1_234_567), "1\u{202f}234\u{202f}567");
-    }
-
-    #[test]
-    fn sizes_of_files_have_at_most_one_decimal() {
-        assert_eq!(bytes(12), "12 B");
-        assert_eq!(bytes(412_345), "412 kB");
-        assert_eq!(bytes(1_300_000), "1.3 MB");
-    }
 }

@@ -15,8 +15,13 @@ pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     if load.kind == LoadKind::Kept {
         kept_ui(ui, load);
     } else {
-        let kinds = [(LoadKind::Iterations, "Iterations"), (LoadKind::Users, "Users")];
-        Switch::new("Kind of load", &mut load.kind, &kinds).full_width().show(ui);
+        let kinds = [
+            (LoadKind::Iterations, "Iterations"),
+            (LoadKind::Users, "Users"),
+        ];
+        Switch::new("Kind of load", &mut load.kind, &kinds)
+            .full_width()
+            .show(ui);
     }
     match load.kind {
         LoadKind::Iterations => {
@@ -51,7 +56,10 @@ pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
                     "10s, 1.5m or 200ms",
                 ),
             };
-            Field::new(label, text).hint(hint).error(errors.at(field)).show(ui);
+            Field::new(label, text)
+                .hint(hint)
+                .error(errors.at(field))
+                .show(ui);
             let lengths = LengthKind::ALL.map(|l| (l, l.label()));
             labelled_switch(ui, "A stage ends after", &mut load.length, &lengths);
             let modes = [
@@ -108,7 +116,10 @@ fn staircase_ui(ui: &mut Ui, stages: &[Stage], run: Option<&RunState>) {
     let painter = ui.painter();
     let n = stages.len();
     let pitch = (rect.width() + 1.0) / n as f32;
-    let levels: Vec<f64> = stages.iter().map(|s| s.load.level().max(1.0).ln()).collect();
+    let levels: Vec<f64> = stages
+        .iter()
+        .map(|s| s.load.level().max(1.0).ln())
+        .collect();
     let least = levels.iter().copied().fold(f64::INFINITY, f64::min);
     let most = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let reached = match run {
@@ -119,7 +130,11 @@ fn staircase_ui(ui: &mut Ui, stages: &[Stage], run: Option<&RunState>) {
     let has_room = |words: &str| widgets::text_width(painter, words, Text::Caption) < pitch - 2.0;
     let in_full = stages.iter().all(|s| has_room(&s.load.label()));
     for (i, stage) in stages.iter().enumerate() {
-        let rise = if most > least { (levels[i] - least) / (most - least) } else { 0.5 };
+        let rise = if most > least {
+            (levels[i] - least) / (most - least)
+        } else {
+            0.5
+        };
         #[expect(clippy::cast_possible_truncation, reason = "a share for a bar")]
         let height = (8.0 + 25.0 * rise as f32).round();
         let left = rect.left() + i as f32 * pitch;
@@ -135,10 +150,21 @@ fn staircase_ui(ui: &mut Ui, stages: &[Stage], run: Option<&RunState>) {
         let edge = Rect::from_min_size(area.min, vec2(area.width(), 2.0));
         painter.rect_filled(edge, 0.0, color);
         let label = stage.load.label();
-        let words = if in_full { label } else { stage.load.max_in_flight().to_string() };
+        let words = if in_full {
+            label
+        } else {
+            stage.load.max_in_flight().to_string()
+        };
         if in_full || has_room(&words) {
             let at = pos2(area.center().x, base + 10.0);
-            widgets::text(painter, at, Align2::CENTER_CENTER, words, Text::Caption, theme.secondary);
+            widgets::text(
+                painter,
+                at,
+                Align2::CENTER_CENTER,
+                words,
+                Text::Caption,
+                theme.secondary,
+            );
         }
     }
     let names: Vec<String> = stages.iter().map(|s| s.load.label()).collect();

@@ -1,5 +1,7 @@
 //! The panel itself: head, sections, footer.
 
+use std::collections::BTreeSet;
+
 use egui::{Align, Align2, Layout, Popup, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use super::parts::Errors;
@@ -44,7 +46,7 @@ pub fn form_ui(ui: &mut Ui, state: &mut AppState) {
     let mut key_text = state.key_text.clone();
     let mut asks = Vec::new();
     let errors = Errors::of(state.issues());
-    let requested = std::mem::take(&mut state.open_sections);
+    let mut open = state.open_sections.clone();
     let mut draw = Draw {
         form: &mut form,
         key_text: &mut key_text,
@@ -52,7 +54,8 @@ pub fn form_ui(ui: &mut Ui, state: &mut AppState) {
         errors: &errors,
         asks: &mut asks,
     };
-    panel_ui(ui, &mut draw, &requested);
+    panel_ui(ui, &mut draw, &mut open);
+    state.open_sections = open;
     if !state.is_locked() {
         state.form = form;
     }
@@ -80,11 +83,7 @@ impl AppState {
     }
 }
 
-fn panel_ui(
-    ui: &mut Ui,
-    draw: &mut Draw<'_>,
-    requested: &std::collections::BTreeSet<Section>,
-) {
+fn panel_ui(ui: &mut Ui, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
     let theme = Theme::of(ui);
     let rect = ui.max_rect();
     ui.painter().rect_filled(rect, 0.0, theme.panel);
@@ -106,14 +105,11 @@ fn panel_ui(
                 ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
                 ui.set_width(width);
                 for section in Section::ALL {
-                    section_ui(ui, section, draw, requested.contains(&section));
+                    section_ui(ui, section, draw, open);
                 }
                 let y = ui.cursor().top();
-                ui.painter().hline(
-                    middle.x_range(),
-                    y + 0.5,
-                    theme.hairline(),
-                );
+                ui.painter()
+                    .hline(middle.x_range(), y + 0.5, theme.hairline());
                 ui.add_space(8.0);
             });
     });
@@ -127,7 +123,13 @@ fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let locked = draw.state.is_locked();
     let mut right = rect.right() - 16.0;
     if locked {
-        widgets::icon(ui.painter(), pos2(right - 7.0, y), icons::LOCK, 16.0, theme.muted);
+        widgets::icon(
+            ui.painter(),
+            pos2(right - 7.0, y),
+            icons::LOCK,
+            16.0,
+            theme.muted,
+        );
         right -= 22.0;
     } else {
         let area = Rect::from_center_size(pos2(right - 9.0, y), vec2(28.0, 28.0));
@@ -138,7 +140,11 @@ fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         });
         right -= 27.0;
     }
-    let note = if locked { "locked while running" } else { draw.state.plan_note() };
+    let note = if locked {
+        "locked while running"
+    } else {
+        draw.state.plan_note()
+    };
     let drawn = widgets::text(
         ui.painter(),
         pos2(right, y),
@@ -194,26 +200,15 @@ fn presets_ui(more: &egui::Response, draw: &mut Draw<'_>) {
     });
 }
 
-fn section_ui(ui: &mut Ui, section: Section, draw: &mut Draw<'_>, open_now: bool) {
-    let id = ui.make_persistent_id(("section", section.title()));
-    if open_now {
-        let mut memory = egui::collapsing_header::CollapsingState::load_with_default_open(
-            ui.ctx(),
-            id,
-            true,
-        );
-        memory.set_open(true);
-        memory.store(ui.ctx());
-    }
+fn section_ui(ui: &mut Ui, section: Section, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
     let summary = draw.form.summary(section);
-    let mut part = widgets::Section::new(section.title())
+    let part = widgets::Section::new(section.title())
         .summary(&summary)
         .error(draw.errors.any_in(section));
-    if !matches!(section, Section::Target | Section::Load) {
-        part = part.closed();
-    }
+    let mut is_open = open.contains(&section);
+    let was_open = is_open;
     let locked = draw.state.is_locked();
-    part.show(ui, |ui| {
+    part.show_open(ui, &mut is_open, |ui| {
         ui.add_enabled_ui(!locked, |ui| {
             ui.spacing_mut().item_spacing = vec2(8.0, 10.0);
             match section {
@@ -226,6 +221,11 @@ fn section_ui(ui: &mut Ui, section: Section, draw: &mut Draw<'_>, open_now: bool
             }
         });
     });
+    if is_open && !was_open {
+        open.insert(section);
+    } else if !is_open {
+        open.remove(&section);
+    }
 }
 
 fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -242,7 +242,15 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         (&second, Text::Caption, theme.muted, y + 8.5),
     ] {
         let at = pos2(left, y);
-        widgets::elided(ui.painter(), at, Align2::LEFT_CENTER, words, kind, ink, room);
+        widgets::elided(
+            ui.painter(),
+            at,
+            Align2::LEFT_CENTER,
+            words,
+            kind,
+            ink,
+            room,
+        );
     }
     let name = format!("{first}, {second}");
     let area = Rect::from_min_size(pos2(left, rect.top()), vec2(room, rect.height()));
@@ -270,7 +278,11 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 fn footer_words(state: &AppState) -> (String, String) {
     let n = state.n_blocking();
     let Some(plan) = state.plan() else {
-        let things = if n == 1 { "1 thing to fix".to_owned() } else { format!("{n} things to fix") };
+        let things = if n == 1 {
+            "1 thing to fix".to_owned()
+        } else {
+            format!("{n} things to fix")
+        };
         return ("Not ready".to_owned(), things);
     };
     let users = plan.stages.iter().map(|s| s.load.max_in_flight()).max();
@@ -300,7 +312,11 @@ impl Form {
             Section::Cold => self.cold_summary(),
             Section::Limits => self.limits_summary(),
             Section::Advanced => {
-                let stream = if self.target.stream { "stream on" } else { "stream off" };
+                let stream = if self.target.stream {
+                    "stream on"
+                } else {
+                    "stream off"
+                };
                 format!("seed {}, {stream}", self.advanced.seed.trim())
             }
         }
@@ -365,7 +381,11 @@ impl Form {
                 words.push(format!("{before}{text}{after}"));
             }
         }
-        if words.is_empty() { "no limits".to_owned() } else { words.join(", ") }
+        if words.is_empty() {
+            "no limits".to_owned()
+        } else {
+            words.join(", ")
+        }
     }
 }
 

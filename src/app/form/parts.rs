@@ -32,18 +32,24 @@ impl Errors {
             return Some(text);
         }
         let inside = |(name, _): &(&String, &String)| {
-            name.strip_prefix(field).is_some_and(|rest| rest.starts_with(['.', '[']))
+            name.strip_prefix(field)
+                .is_some_and(|rest| rest.starts_with(['.', '[']))
         };
         self.0.iter().find(inside).map(|(_, text)| text.as_str())
     }
 
     pub(super) fn any_in(&self, section: super::Section) -> bool {
-        self.0.keys().any(|f| super::Section::of(f) == Some(section))
+        self.0
+            .keys()
+            .any(|f| super::Section::of(f) == Some(section))
     }
 
     /// Issues of fields that no section shows.
     pub(super) fn homeless(&self) -> impl Iterator<Item = &str> {
-        let homeless = self.0.iter().filter(|(f, _)| super::Section::of(f).is_none());
+        let homeless = self
+            .0
+            .iter()
+            .filter(|(f, _)| super::Section::of(f).is_none());
         homeless.map(|(_, text)| text.as_str())
     }
 }

@@ -50,9 +50,8 @@ pub(super) fn prompts_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         (PromptOrder::Random, "At random, by the seed".to_owned()),
     ];
     choice_field(ui, "Order", &mut prompts.order, &orders);
-    widgets::tick(ui, &mut prompts.nonce, "Make each prompt unique").on_hover_text(
-        "A marker before each user prompt, so that a prefix cache cannot help",
-    );
+    widgets::tick(ui, &mut prompts.nonce, "Make each prompt unique")
+        .on_hover_text("A marker before each user prompt, so that a prefix cache cannot help");
     if is_gradio {
         if !prompts.max_tokens.is_empty() || !prompts.extra_body.is_empty() {
             note(ui, "Max tokens and extra JSON are not sent to a Gradio app");

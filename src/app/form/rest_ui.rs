@@ -55,7 +55,10 @@ pub(super) fn limits_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     );
     let error = errors.at("limits.max_errors");
     number(ui, "Errors at most", &mut limits.max_errors, "", error);
-    note(ui, "Empty is no limit. The share is looked at from 20 requests of a stage on");
+    note(
+        ui,
+        "Empty is no limit. The share is looked at from 20 requests of a stage on",
+    );
 }
 
 pub(super) fn advanced_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -63,7 +66,11 @@ pub(super) fn advanced_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     pace_ui(ui, draw);
     let form = &mut *draw.form;
     widgets::tick(ui, &mut form.target.stream, "Stream the answer");
-    widgets::tick(ui, &mut form.advanced.keep_text, "Keep prompts and answers in the file");
+    widgets::tick(
+        ui,
+        &mut form.advanced.keep_text,
+        "Keep prompts and answers in the file",
+    );
     timeouts_ui(ui, draw);
     connection_ui(ui, draw);
 }
@@ -97,7 +104,11 @@ fn timeouts_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         ("Connect within", &mut a.connect, "connect_secs"),
         ("First byte within", &mut a.first_byte, "first_byte_secs"),
         ("Silence at most", &mut a.idle, "idle_secs"),
-        ("No token for at most", &mut a.token_stall, "token_stall_secs"),
+        (
+            "No token for at most",
+            &mut a.token_stall,
+            "token_stall_secs",
+        ),
         ("Whole request within", &mut a.total, "total_secs"),
     ] {
         let field = format!("target.timeouts.{field}");
@@ -136,7 +147,13 @@ fn connection_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         .error(errors.at("target.proxy"))
         .show(ui);
     let error = errors.at("target.ca_file");
-    if path_field(ui, "Certificate authority", &mut a.ca_file, "the system's", error) {
+    if path_field(
+        ui,
+        "Certificate authority",
+        &mut a.ca_file,
+        "the system's",
+        error,
+    ) {
         draw.asks.push(Ask::Browse(BrowseFor::CaFile));
     }
     widgets::tick(ui, &mut a.insecure, "Accept any certificate");

@@ -60,7 +60,10 @@ impl Draw<'_> {
     /// The protocol chosen, or the one detected.
     fn protocol(&self) -> Protocol {
         match self.form.target.protocol {
-            Protocol::Auto => self.state.target_info().map_or(Protocol::Auto, |i| i.protocol),
+            Protocol::Auto => self
+                .state
+                .target_info()
+                .map_or(Protocol::Auto, |i| i.protocol),
             chosen => chosen,
         }
     }
@@ -132,7 +135,9 @@ fn endpoint_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let endpoints = draw.state.target_info().map_or(&[][..], |i| &i.endpoints);
     let api_name = &mut draw.form.target.api_name;
     if endpoints.is_empty() {
-        let field = Field::new("Endpoint", api_name).mono().hint("the first that is public");
+        let field = Field::new("Endpoint", api_name)
+            .mono()
+            .hint("the first that is public");
         field.error(draw.errors.at("target.api_name")).show(ui);
         return;
     }
@@ -141,7 +146,11 @@ fn endpoint_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         .map(|e| (e.api_name.clone(), e.api_name.clone()))
         .collect();
     if !options.iter().any(|(name, _)| name == api_name) {
-        let words = if api_name.is_empty() { "the first that is public" } else { api_name.as_str() };
+        let words = if api_name.is_empty() {
+            "the first that is public"
+        } else {
+            api_name.as_str()
+        };
         options.insert(0, (api_name.clone(), words.to_owned()));
     }
     choice_field(ui, "Endpoint", api_name, &options);
@@ -177,7 +186,11 @@ fn inputs_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         Some(endpoint) => {
             let target = &draw.form.target;
             let mapped = |chosen: &str, suggested: &Option<String>| {
-                if chosen.is_empty() { suggested.clone() } else { Some(chosen.to_owned()) }
+                if chosen.is_empty() {
+                    suggested.clone()
+                } else {
+                    Some(chosen.to_owned())
+                }
             };
             let user = mapped(&target.user_input, &endpoint.user_input);
             let system = mapped(&target.system_input, &endpoint.system_input);
@@ -210,29 +223,53 @@ fn input_ui(ui: &mut Ui, field: &InputField, draw: &mut Draw<'_>) {
     let error = draw.errors.at(&issue);
     let entry = draw.form.target.inputs.get(&field.name).cloned();
     let default = field.default.as_ref().map(InputEntry::of);
-    let label = if field.label.is_empty() { &field.name } else { &field.label };
+    let label = if field.label.is_empty() {
+        &field.name
+    } else {
+        &field.label
+    };
     let mut text = entry.as_ref().map(|e| e.text.clone()).unwrap_or_default();
     let before = text.clone();
     let hint = default.as_ref().map_or_else(
         || "must be set".to_owned(),
-        |d| format!("{} ({})", d.text, if field.has_default { "the app's own" } else { "its example" }),
+        |d| {
+            format!(
+                "{} ({})",
+                d.text,
+                if field.has_default {
+                    "the app's own"
+                } else {
+                    "its example"
+                }
+            )
+        },
     );
     let mut browse = false;
     match &field.kind {
         InputKind::Checkbox => {
-            let shown = entry.as_ref().or(default.as_ref()).and_then(|e| e.value.as_ref());
+            let shown = entry
+                .as_ref()
+                .or(default.as_ref())
+                .and_then(|e| e.value.as_ref());
             let mut on = shown.and_then(serde_json::Value::as_bool).unwrap_or(false);
             if widgets::tick(ui, &mut on, label).changed() {
                 text = on.to_string();
             }
         }
-        InputKind::Dropdown { choices, multiple: false } => {
+        InputKind::Dropdown {
+            choices,
+            multiple: false,
+        } => {
             let unset = default.as_ref().map_or_else(
                 || "not set".to_owned(),
                 |d| format!("{} (the app's own)", d.text),
             );
             let mut options = vec![(String::new(), unset)];
-            options.extend(choices.iter().map(|c| (c.to_string(), InputEntry::of(c).text)));
+            options.extend(
+                choices
+                    .iter()
+                    .map(|c| (c.to_string(), InputEntry::of(c).text)),
+            );
             let mut chosen = entry
                 .as_ref()
                 .and_then(|e| e.value.as_ref())
@@ -250,13 +287,19 @@ fn input_ui(ui: &mut Ui, field: &InputField, draw: &mut Draw<'_>) {
             slider_ui(ui, label, &mut text, (*min, *max, *step), &hint, error);
         }
         InputKind::Number => {
-            Field::new(label, &mut text).hint(&hint).error(error).show(ui);
+            Field::new(label, &mut text)
+                .hint(&hint)
+                .error(error)
+                .show(ui);
         }
         InputKind::File { .. } => {
             browse = super::parts::path_field(ui, label, &mut text, "drop a file here", error);
         }
         InputKind::Text => {
-            Field::new(label, &mut text).hint(&hint).error(error).show(ui);
+            Field::new(label, &mut text)
+                .hint(&hint)
+                .error(error)
+                .show(ui);
         }
         InputKind::Json | InputKind::Dropdown { .. } => {
             let field = Field::new(label, &mut text).mono().hint(&hint).error(error);
@@ -309,10 +352,17 @@ fn slider_ui(
                 slider = slider.step_by(step);
             }
             let response = ui.add_sized(vec2(track, size::CONTROL), slider);
-            if response.accessible_name(&format!("{label} slider")).changed() {
+            if response
+                .accessible_name(&format!("{label} slider"))
+                .changed()
+            {
                 *text = short_number(value);
             }
-            Field::new(label, text).bare().hint(hint).width(FIELD).show(ui);
+            Field::new(label, text)
+                .bare()
+                .hint(hint)
+                .width(FIELD)
+                .show(ui);
         });
         if let Some(error) = error {
             let theme = Theme::of(ui);
@@ -325,7 +375,11 @@ fn slider_ui(
 fn short_number(value: f64) -> String {
     let rounded = format!("{value:.6}");
     let rounded = rounded.trim_end_matches('0').trim_end_matches('.');
-    if rounded.is_empty() || rounded == "-0" { "0".to_owned() } else { rounded.to_owned() }
+    if rounded.is_empty() || rounded == "-0" {
+        "0".to_owned()
+    } else {
+        rounded.to_owned()
+    }
 }
 
 fn key_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -405,7 +459,11 @@ fn test_result_ui(ui: &mut Ui, test: &Fetch<TestReport>, asks: &mut Vec<Ask>) {
             (Some(icons::VALID), words, theme.secondary)
         }
     };
-    let kind = if icon.is_some() { Text::Label } else { Text::LabelStrong };
+    let kind = if icon.is_some() {
+        Text::Label
+    } else {
+        Text::LabelStrong
+    };
     let inset = if icon.is_some() { 20.0 } else { 0.0 };
     let width = inset + widgets::text_width(ui.painter(), &words, kind);
     let (rect, response) = ui.allocate_exact_size(vec2(width, size::CONTROL), Sense::click());

@@ -26,7 +26,12 @@ impl AppState {
         let name = match info.map(|i| i.facts.name.as_str()) {
             _ if is_demo => "Demo server".to_owned(),
             Some(name) if !name.is_empty() => name.to_owned(),
-            _ => self.form.target.protocol.label().replace("Detect", "Target"),
+            _ => self
+                .form
+                .target
+                .protocol
+                .label()
+                .replace("Detect", "Target"),
         };
         TargetChip {
             health: self.chip_health(),
@@ -131,9 +136,10 @@ impl AppState {
     fn compare_status(&self) -> Status {
         use crate::app::compare::CompareMode;
         match (self.compare.mode, &self.compare.a, &self.compare.b) {
-            (CompareMode::Versus, Some(_), Some(_)) => {
-                headline("Comparing two runs", "within these two runs only".to_owned())
-            }
+            (CompareMode::Versus, Some(_), Some(_)) => headline(
+                "Comparing two runs",
+                "within these two runs only".to_owned(),
+            ),
             (CompareMode::ColdWarm, Some(_), _) => {
                 headline("Cold against warm", "of one run".to_owned())
             }
@@ -172,7 +178,10 @@ pub(crate) fn address_of(text: &str) -> String {
 /// A folder under the person's home, written with `~`.
 pub(crate) fn tilde(path: &std::path::Path) -> String {
     let home = std::env::home_dir();
-    match home.as_deref().and_then(|home| path.strip_prefix(home).ok()) {
+    match home
+        .as_deref()
+        .and_then(|home| path.strip_prefix(home).ok())
+    {
         Some(rest) => format!("~/{}", rest.display()),
         None => path.display().to_string(),
     }

@@ -92,7 +92,7 @@ fn choice_box(ui: &mut Ui, name: &str, shown: &str, width: f32) -> Response {
 }
 
 /// One line of a list or menu, 28 high.
-pub(crate) fn item(ui: &mut Ui, words: &str, chosen: bool) -> Response {
+pub fn item(ui: &mut Ui, words: &str, chosen: bool) -> Response {
     let theme = Theme::of(ui);
     let width = paint::text_width(ui.painter(), words, Text::Body) + 20.0;
     let wanted = vec2(width.max(ui.available_width()), size::CONTROL);

@@ -228,7 +228,7 @@ fn whole(x: f32) -> i8 {
 }
 
 /// A field's label, as it stands above fields and choices.
-pub(crate) fn label_ui(ui: &mut Ui, words: &str, width: f32, height: f32) {
+pub fn label_ui(ui: &mut Ui, words: &str, width: f32, height: f32) {
     let theme = Theme::of(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
     let (at, anchor, kind) = if height > LABEL {
@@ -248,7 +248,7 @@ pub(crate) fn label_ui(ui: &mut Ui, words: &str, width: f32, height: f32) {
 }
 
 /// An error's sentence with its icon, below a field.
-pub(crate) fn error_ui(ui: &mut Ui, theme: &Theme, words: &str, width: f32) {
+pub fn error_ui(ui: &mut Ui, theme: &Theme, words: &str, width: f32) {
     ui.add_space(4.0);
     let galley = ui.painter().layout(
         words.to_owned(),

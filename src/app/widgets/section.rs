@@ -47,17 +47,29 @@ impl<'a> Section<'a> {
         self
     }
 
-    /// Draws it as wide as its place; the contents stand 16 from both sides.
+    /// Draws it as wide as its place and remembers itself whether it is open; the contents stand 16 from both sides.
     pub fn show(self, ui: &mut Ui, contents: impl FnOnce(&mut Ui)) -> Response {
         let id = ui.make_persistent_id(("section", self.title));
         let mut state = CollapsingState::load_with_default_open(ui.ctx(), id, self.open);
-        let header = self.header_ui(ui, state.is_open());
-        if header.clicked() {
-            state.toggle(ui);
-        }
-        let open = state.is_open();
+        let mut open = state.is_open();
+        let header = self.show_open(ui, &mut open, contents);
+        state.set_open(open);
         state.store(ui.ctx());
-        if open {
+        header
+    }
+
+    /// As [`Self::show`]; the caller knows whether it is open.
+    pub fn show_open(
+        self,
+        ui: &mut Ui,
+        open: &mut bool,
+        contents: impl FnOnce(&mut Ui),
+    ) -> Response {
+        let header = self.header_ui(ui, *open);
+        if header.clicked() {
+            *open = !*open;
+        }
+        if *open {
             egui::Frame::NONE
                 .inner_margin(egui::Margin {
                     left: 16,

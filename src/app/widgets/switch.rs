@@ -41,6 +41,12 @@ impl<'a, T: Copy + PartialEq> Switch<'a, T> {
     }
 
     pub fn show(self, ui: &mut Ui) -> Response {
+        self.show_parts(ui).0
+    }
+
+    /// As [`Self::show`]; says which part was clicked too, though it was chosen already.
+    pub fn show_parts(self, ui: &mut Ui) -> (Response, Option<usize>) {
+        let mut clicked = None;
         let theme = Theme::of(ui);
         let height = if self.full_width { 28.0 } else { 24.0 };
         let natural = Self::natural_width(ui, self.options);
@@ -75,15 +81,18 @@ impl<'a, T: Copy + PartialEq> Switch<'a, T> {
             );
             x += w;
             let part = ui.interact(area, id.with(i), Sense::click());
-            if part.clicked() && *self.value != *option {
-                *self.value = *option;
-                response.mark_changed();
+            if part.clicked() {
+                clicked = Some(i);
+                if *self.value != *option {
+                    *self.value = *option;
+                    response.mark_changed();
+                }
             }
             let chosen = *self.value == *option;
             part.widget_info(|| WidgetInfo::selected(Role::RadioButton, enabled, chosen, *words));
             part_ui(ui, &part, area, words, chosen);
         }
-        response
+        (response, clicked)
     }
 }
 

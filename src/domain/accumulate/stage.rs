@@ -1,0 +1,301 @@
+//! One stage's numbers.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::stats;
+
+use super::super::{
+    Distribution, Intervals, METRICS, MetricId, N_DISTRIBUTED, OutcomeKind, Phase, Point,
+    RequestRecord, Stage, StageFacts, StageSummary, Taken, TokenSource, Trend,
+};
+use super::Detail;
+use super::gaps::Gaps;
+use super::series::tokens_by_time;
+
+/// Values that are sorted when someone looks: the sorted part stays, so a look at a growing run costs a merge.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sorted {
+    values: Vec<f64>,
+    is_sorted: bool,
+}
+
+impl Sorted {
+    pub(super) fn push(&mut self, value: f64) {
+        self.values.push(value);
+        self.is_sorted = false;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(super) fn sorted(&mut self) -> &[f64] {
+        if !self.is_sorted {
+            // Stable: it finds the sorted run at the front.
+            self.values.sort_by(f64::total_cmp);
+            self.is_sorted = true;
+        }
+        &self.values
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StageData {
+    label: String,
+    users: u32,
+    ok: u64,
+    failed: u64,
+    cancelled: u64,
+    cut_off: u64,
+    /// First Measure start and last Measure end, of requests that ended well or failed.
+    window: Option<(u64, u64)>,
+    /// Tokens of Measure requests by their own time, and those of Drain requests inside the window.
+    tokens: f64,
+    has_tokens: bool,
+    worst_source: Option<TokenSource>,
+    /// Tokens and content events of the requests whose tokens the server or a tokenizer counted.
+    counted_tokens: u64,
+    counted_events: u64,
+    values: [Sorted; N_DISTRIBUTED],
+    pub(super) gaps: Gaps,
+    /// Sum of the time that Measure requests were in flight.
+    residence_ns: u128,
+    seen_users: HashSet<u32>,
+    seed: u64,
+    summary: Option<(Detail, StageSummary)>,
+}
+
+impl StageData {
+    pub(super) fn new(stage: &Stage) -> Self {
+        Self {
+            label: stage.load.label(),
+            users: stage.load.max_in_flight(),
+            ok: 0,
+            failed: 0,
+            cancelled: 0,
+            cut_off: 0,
+            window: None,
+            tokens: 0.0,
+            has_tokens: false,
+            worst_source: None,
+            counted_tokens: 0,
+            counted_events: 0,
+            values: Default::default(),
+            gaps: Gaps::default(),
+            residence_ns: 0,
+            seen_users: HashSet::new(),
+            seed: u64::from(stage.load.max_in_flight()),
+            summary: None,
+        }
+    }
+
+    pub(super) fn push(&mut self, record: &RequestRecord) {
+        let is_measure = record.phase == Phase::Measure;
+        if !is_measure && record.phase != Phase::Drain {
+            return;
+        }
+        self.summary = None;
+        self.seen_users.insert(record.user);
+        match record.outcome.kind() {
+            OutcomeKind::Ok if is_measure => self.ok += 1,
+            OutcomeKind::Failed if is_measure => self.failed += 1,
+            OutcomeKind::Cancelled => self.cancelled += 1,
+            OutcomeKind::CutOff => self.cut_off += 1,
+            _ => {}
+        }
+        let has_ended = matches!(record.outcome.kind(), OutcomeKind::Ok | OutcomeKind::Failed);
+        if is_measure && has_ended {
+            let (start, end) = (record.start_ns(), record.end_ns);
+            let (from, to) = self.window.unwrap_or((start, end));
+            self.window = Some((from.min(start), to.max(end)));
+            self.residence_ns += u128::from(end.saturating_sub(start));
+        }
+        self.push_tokens(record);
+        if is_measure && record.outcome.is_ok() {
+            self.push_values(record);
+        }
+    }
+
+    /// Tokens count by their own time, whoever they belong to: a Drain request, a failed one and one that was cut off
+    /// gave their tokens of the window too. Records come in the order of ending, so the window of Measure stands when the
+    /// first Drain request comes.
+    fn push_tokens(&mut self, record: &RequestRecord) {
+        let Some((from, to)) = self.window else {
+            return;
+        };
+        for (at_ns, tokens) in tokens_by_time(record) {
+            if (from..=to).contains(&at_ns) {
+                self.tokens += tokens;
+                self.has_tokens = true;
+            }
+        }
+        self.has_tokens |= record.tokens_out.is_some();
+    }
+
+    fn push_values(&mut self, record: &RequestRecord) {
+        for (values, metric) in self.values.iter_mut().zip(&METRICS) {
+            if let Taken::PerRequest(of) = metric.taken
+                && let Some(value) = of(record).filter(|v| v.is_finite())
+            {
+                values.push(value);
+            }
+        }
+        self.gaps.push(&record.chunk_ns);
+        if let Some(source) = record.token_source {
+            let worst = self.worst_source.map_or(source, |w| w.max(source));
+            self.worst_source = Some(worst);
+            if let (TokenSource::Usage | TokenSource::Tokenizer, Some(n)) =
+                (source, record.tokens_out)
+                && record.n_chunks() > 0
+            {
+                self.counted_tokens += n;
+                self.counted_events += record.n_chunks() as u64;
+            }
+        }
+    }
+
+    pub(super) fn sorted(&mut self, id: MetricId) -> &[f64] {
+        self.values
+            .get_mut(id as usize)
+            .map(Sorted::sorted)
+            .unwrap_or_default()
+    }
+
+    pub(super) fn summary(&mut self, detail: Detail) -> &StageSummary {
+        let known = self
+            .summary
+            .take()
+            .filter(|(d, _)| *d == detail || *d == Detail::Full);
+        let fresh = match known {
+            Some(known) => known,
+            None => (detail, self.summarize(detail)),
+        };
+        &self.summary.insert(fresh).1
+    }
+
+    fn summarize(&mut self, detail: Detail) -> StageSummary {
+        let mut metrics = BTreeMap::new();
+        let seed = self.seed;
+        for (values, metric) in self.values.iter_mut().zip(&METRICS) {
+            let of_metric = match metric.taken {
+                Taken::PerGap => self.gaps.distribution(detail),
+                _ => distribution(metric.id, values.sorted(), seed, detail),
+            };
+            metrics.insert(metric.id, of_metric);
+        }
+        let secs = self
+            .window
+            .map(|(from, to)| (to - from) as f64 / 1e9)
+            .filter(|secs| *secs > 0.0);
+        let share = |n: u64, of: u64| (of > 0).then(|| n as f64 / of as f64);
+        let n_ended = self.ok + self.failed;
+        StageSummary {
+            label: self.label.clone(),
+            users: self.users,
+            ok: self.ok,
+            failed: self.failed,
+            cancelled: self.cancelled,
+            cut_off: self.cut_off,
+            duration_s: secs,
+            request_rate: secs.map(|s| self.ok as f64 / s),
+            output_token_rate: secs.filter(|_| self.has_tokens).map(|s| self.tokens / s),
+            error_rate: share(self.failed, n_ended),
+            error_rate_ci95: stats::wilson(self.failed, n_ended),
+            token_source: self.worst_source,
+            tokens_per_chunk: share(self.counted_tokens, self.counted_events),
+            metrics,
+        }
+    }
+
+    /// `points`: this stage's Measure requests.
+    pub(super) fn facts(&self, points: &[&Point]) -> StageFacts {
+        let n = self.ok + self.failed;
+        StageFacts {
+            n,
+            n_users: u32::try_from(self.seen_users.len()).unwrap_or(u32::MAX),
+            window_secs: self.window.map_or(0.0, |(a, b)| (b - a) as f64 / 1e9),
+            residence_secs: self.residence_ns as f64 / 1e9,
+            trend: trend(points, self.users),
+        }
+    }
+}
+
+/// The distribution of sorted values.
+pub(super) fn distribution(
+    id: MetricId,
+    sorted: &[f64],
+    seed: u64,
+    detail: Detail,
+) -> Distribution {
+    if sorted.is_empty() {
+        return Distribution::empty(id);
+    }
+    let at = |q: f64| stats::nearest_rank(sorted, q);
+    let ends = |q: f64| stats::quantile_interval(sorted, q);
+    let avg = match detail {
+        Detail::Live => [None, None],
+        Detail::Full => stats::mean_interval_bca_or_t(sorted, seed),
+    };
+    Distribution {
+        n: sorted.len() as u64,
+        avg: stats::mean(sorted),
+        min: sorted.first().copied(),
+        max: sorted.last().copied(),
+        sd: stats::sd(sorted),
+        p50: at(0.5),
+        p90: at(0.9),
+        p95: at(0.95),
+        p99: at(0.99),
+        ci95: Intervals {
+            avg,
+            p50: ends(0.5),
+            p90: ends(0.9),
+            p95: ends(0.95),
+            p99: ends(0.99),
+        },
+        ..Distribution::empty(id)
+    }
+}
+
+/// How in-flight and TTFT go through a stage, its first request of each user left out: they fill the server up.
+fn trend(points: &[&Point], users: u32) -> Option<Trend> {
+    let mut by_start: Vec<&Point> = points.to_vec();
+    by_start.sort_by_key(|p| p.start_ns);
+    let mut ends: Vec<u64> = by_start.iter().map(|p| p.end_ns).collect();
+    ends.sort_unstable();
+    let mut n_ended = 0;
+    let (mut in_flight, mut ttft) = (Vec::new(), Vec::new());
+    for (i, point) in by_start.iter().enumerate() {
+        while ends.get(n_ended).is_some_and(|end| *end <= point.start_ns) {
+            n_ended += 1;
+        }
+        if i < users as usize {
+            continue;
+        }
+        let at_secs = point.start_ns as f64 / 1e9;
+        in_flight.push((at_secs, (i + 1).saturating_sub(n_ended) as f64));
+        if point.outcome == OutcomeKind::Ok
+            && let Some(ms) = point.value(MetricId::Ttft)
+        {
+            ttft.push((at_secs, ms));
+        }
+    }
+    let span = by_start
+        .last()?
+        .start_ns
+        .saturating_sub(by_start.first()?.start_ns);
+    let secs = span as f64 / 1e9;
+    let rise = |points: &[(f64, f64)]| {
+        let (slope, t) = stats::slope_t(points)?;
+        let mean = points.iter().map(|p| p.1).sum::<f64>() / points.len() as f64;
+        (mean > 0.0).then(|| (slope * secs / mean, t))
+    };
+    let ((in_flight_rise, in_flight_t), (ttft_rise, ttft_t)) = (rise(&in_flight)?, rise(&ttft)?);
+    Some(Trend {
+        n: ttft.len() as u64,
+        in_flight_rise,
+        in_flight_t,
+        ttft_rise,
+        ttft_t,
+    })
+}
