@@ -162,7 +162,7 @@ impl InferometerApp {
                     test_view::test_view_ui(ui, &mut self.state);
                     return;
                 }
-                let empty = measure::EmptyModel::default();
+                let empty = self.state.empty();
                 measure::measure_ui(
                     ui,
                     self.state.run_shown().map(|r| r.as_ref()),
