@@ -4,6 +4,7 @@
 //! [`actions::Action`]s and session events only; views take data and give actions back.
 
 pub mod actions;
+pub mod banners;
 pub mod charts;
 pub mod compare;
 pub mod dialogs;
@@ -17,6 +18,7 @@ pub mod runs;
 pub mod settings;
 pub mod shell;
 pub mod state;
+pub mod test_view;
 
 pub mod theme;
 pub mod widgets;
@@ -24,7 +26,6 @@ pub mod widgets;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use egui::vec2;
 
 use crate::session::{Command, Session};
 use actions::{Action, View};
@@ -38,6 +39,8 @@ pub struct Options {
     pub open: Vec<PathBuf>,
     /// Start the demo plan at once.
     pub demo: bool,
+    /// Plans that the form can be filled with; the first is the one it starts with.
+    pub presets: Vec<state::PresetEntry>,
 }
 
 /// Opens the window and stays until it is closed.
@@ -81,15 +84,20 @@ pub struct InferometerApp {
     pub state: AppState,
     session: Session,
     measure: measure::MeasureUi,
+    glue: glue::Glue,
 }
 
 impl InferometerApp {
-    pub fn new(ctx: &egui::Context, session: Session, _options: Options) -> Self {
+    pub fn new(ctx: &egui::Context, session: Session, options: Options) -> Self {
         theme::install(ctx);
+        let mut state = AppState::new(options.presets);
+        state.open_paths(options.open);
+        state.start_when_ready = options.demo;
         Self {
-            state: AppState::new(Vec::new()),
+            state,
             session,
             measure: measure::MeasureUi::default(),
+            glue: glue::Glue::default(),
         }
     }
 
@@ -118,26 +126,43 @@ impl InferometerApp {
 
     /// Everything in the window, in one egui pass.
     pub fn show(&mut self, ui: &mut egui::Ui) {
+        let ctx = ui.ctx().clone();
+        self.glue.before(&ctx, &mut self.state);
         let mut out = Vec::new();
+        let mut open = Vec::new();
         let model = self.state.shell();
-        shell::shell_ui(ui, &model, |_ui, _out| {}, &mut out);
+        let state = &self.state;
+        let menus = |ui: &mut egui::Ui, out: &mut Vec<Action>| {
+            menu::menu_ui(ui, state, out, &mut open);
+        };
+        shell::shell_ui(ui, &model, menus, &mut out);
         match model.view {
             View::Measure => self.measure_view(ui, &mut out),
-            View::Runs | View::Compare => {}
+            View::Runs => runs::runs_ui(ui, &mut self.state),
+            View::Compare => compare::compare_ui(ui, &mut self.state),
         }
+        palette::palette_ui(&ctx, &mut self.state);
+        dialogs::dialogs_ui(&ctx, &mut self.state);
+        self.state.open_paths(open);
         self.perform(out);
+        self.glue.after(&ctx, &mut self.state);
+        self.send();
     }
 
     fn measure_view(&mut self, ui: &mut egui::Ui, out: &mut Vec<Action>) {
         let theme = Theme::of(ui);
         let width = size::form(ui.ctx().content_rect().width());
-        shell::side_panel("form", width).show(ui, |ui| {
-            ui.allocate_space(vec2(width, 1.0));
-        });
+        shell::side_panel("form", width).show(ui, |ui| form::form_ui(ui, &mut self.state));
         egui::CentralPanel::default()
             .frame(egui::Frame::NONE.fill(theme.canvas))
             .show(ui, |ui| {
-                let empty = measure::EmptyModel::default();
+                banners::banners_ui(ui, &mut self.state);
+                if self.state.measure_shows == state::MeasureShows::Test && !self.state.is_running()
+                {
+                    test_view::test_view_ui(ui, &mut self.state);
+                    return;
+                }
+                let empty = self.state.empty();
                 measure::measure_ui(
                     ui,
                     self.state.run_shown().map(|r| r.as_ref()),

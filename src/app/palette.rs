@@ -1,7 +1,11 @@
 //! The command palette: every action and preset by name.
 
+use egui::{Align2, Context, Id, Key, Modal, Modifiers, ScrollArea, Ui, vec2};
+
 use super::actions::{ACTIONS, Action, key_text};
 use super::state::AppState;
+use super::theme::{Text, Theme, radius, size};
+use super::widgets::Field;
 
 /// The open palette.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,6 +107,90 @@ impl AppState {
             self.load_plan(&preset.plan, super::state::PlanHome::BuiltIn(preset.id));
         }
     }
+}
+
+const WIDTH: f32 = 520.0;
+
+/// Draws the palette, if it is open.
+pub fn palette_ui(ctx: &Context, state: &mut AppState) {
+    let Some(mut palette) = state.palette.clone() else {
+        return;
+    };
+    let mut frame = super::dialogs::frame(ctx);
+    frame.inner_margin = egui::Margin::same(8);
+    let id = Id::new("palette");
+    let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(0.0, 80.0));
+    let rows = palette.rows(state);
+    let mut run = None;
+    let response = Modal::new(id).frame(frame).area(area).show(ctx, |ui| {
+        ui.set_width(WIDTH);
+        ui.spacing_mut().item_spacing.y = 4.0;
+        run = palette_body(ui, &mut palette, &rows);
+    });
+    if let Some(i) = run
+        && let Some(row) = rows.get(i)
+        && row.why_not.is_none()
+    {
+        state.run_entry(row);
+    } else if response.should_close() {
+        state.palette = None;
+    } else {
+        state.palette = Some(palette);
+    }
+}
+
+/// The field and the rows; gives the row to run.
+fn palette_body(ui: &mut Ui, palette: &mut Palette, rows: &[Row]) -> Option<usize> {
+    let (up, down, enter) = ui.input_mut(|i| {
+        (
+            i.consume_key(Modifiers::NONE, Key::ArrowUp),
+            i.consume_key(Modifiers::NONE, Key::ArrowDown),
+            i.key_pressed(Key::Enter),
+        )
+    });
+    let field = Field::new("Find an action", &mut palette.query).bare();
+    let response = field.hint("Find an action").show(ui);
+    if response.changed() {
+        palette.chosen = 0;
+    }
+    response.request_focus();
+    let last = rows.len().saturating_sub(1);
+    if down {
+        palette.chosen = (palette.chosen + 1).min(last);
+    }
+    if up {
+        palette.chosen = palette.chosen.saturating_sub(1);
+    }
+    palette.chosen = palette.chosen.min(last);
+    let mut run = enter.then_some(palette.chosen);
+    ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let theme = Theme::of(ui);
+        if rows.is_empty() {
+            ui.add_space(4.0);
+            let words = format!("Nothing is called “{}”", palette.query.trim());
+            ui.label(Text::Body.rich(words, theme.muted));
+        }
+        for (i, row) in rows.iter().enumerate() {
+            let place = egui::Rect::from_min_size(
+                ui.cursor().min,
+                vec2(ui.available_width(), size::CONTROL),
+            );
+            if i == palette.chosen {
+                ui.painter()
+                    .rect_filled(place, radius::CONTROL, theme.accent_soft);
+                if up || down {
+                    ui.scroll_to_rect(place, None);
+                }
+            }
+            let hint = row.why_not.as_deref().unwrap_or(&row.key);
+            let response = super::menu::row_ui(ui, &row.text, hint, row.why_not.is_none());
+            if response.clicked() {
+                run = Some(i);
+            }
+        }
+    });
+    run
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ pub struct AppState {
     pub view: View,
     pub measure_shows: MeasureShows,
     pub form: Form,
-    /// Sections of the form to open with the next frame.
+    /// Sections of the form that are open.
     pub open_sections: BTreeSet<Section>,
     pub plan_home: PlanHome,
     /// The form as it was saved or loaded last.
@@ -160,6 +160,8 @@ pub struct AppState {
     pub running: Option<Running>,
     /// A start was asked and not yet answered.
     pub starting: bool,
+    /// Start as soon as the demo server is up.
+    pub start_when_ready: bool,
     /// The window closes when the run has ended.
     pub closing: bool,
     pub library: Library,
@@ -223,6 +225,7 @@ impl AppState {
             live: None,
             running: None,
             starting: false,
+            start_when_ready: false,
             closing: false,
             library: Library::default(),
             compare: CompareChoice::default(),

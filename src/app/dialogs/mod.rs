@@ -1,6 +1,10 @@
 //! What is asked in between: files, confirmations, settings and the list of keys.
 
 pub mod files;
+mod ui;
+
+pub use ui::dialogs_ui;
+pub(crate) use ui::frame;
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! The panel itself: head, sections, footer.
 
+use std::collections::BTreeSet;
+
 use egui::{Align, Align2, Layout, Popup, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use super::parts::Errors;
@@ -44,7 +46,7 @@ pub fn form_ui(ui: &mut Ui, state: &mut AppState) {
     let mut key_text = state.key_text.clone();
     let mut asks = Vec::new();
     let errors = Errors::of(state.issues());
-    let requested = std::mem::take(&mut state.open_sections);
+    let mut open = state.open_sections.clone();
     let mut draw = Draw {
         form: &mut form,
         key_text: &mut key_text,
@@ -52,7 +54,8 @@ pub fn form_ui(ui: &mut Ui, state: &mut AppState) {
         errors: &errors,
         asks: &mut asks,
     };
-    panel_ui(ui, &mut draw, &requested);
+    panel_ui(ui, &mut draw, &mut open);
+    state.open_sections = open;
     if !state.is_locked() {
         state.form = form;
     }
@@ -80,7 +83,7 @@ impl AppState {
     }
 }
 
-fn panel_ui(ui: &mut Ui, draw: &mut Draw<'_>, requested: &std::collections::BTreeSet<Section>) {
+fn panel_ui(ui: &mut Ui, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
     let theme = Theme::of(ui);
     let rect = ui.max_rect();
     ui.painter().rect_filled(rect, 0.0, theme.panel);
@@ -102,7 +105,7 @@ fn panel_ui(ui: &mut Ui, draw: &mut Draw<'_>, requested: &std::collections::BTre
                 ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
                 ui.set_width(width);
                 for section in Section::ALL {
-                    section_ui(ui, section, draw, requested.contains(&section));
+                    section_ui(ui, section, draw, open);
                 }
                 let y = ui.cursor().top();
                 ui.painter()
@@ -197,23 +200,15 @@ fn presets_ui(more: &egui::Response, draw: &mut Draw<'_>) {
     });
 }
 
-fn section_ui(ui: &mut Ui, section: Section, draw: &mut Draw<'_>, open_now: bool) {
-    let id = ui.make_persistent_id(("section", section.title()));
-    if open_now {
-        let mut memory =
-            egui::collapsing_header::CollapsingState::load_with_default_open(ui.ctx(), id, true);
-        memory.set_open(true);
-        memory.store(ui.ctx());
-    }
+fn section_ui(ui: &mut Ui, section: Section, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
     let summary = draw.form.summary(section);
-    let mut part = widgets::Section::new(section.title())
+    let part = widgets::Section::new(section.title())
         .summary(&summary)
         .error(draw.errors.any_in(section));
-    if !matches!(section, Section::Target | Section::Load) {
-        part = part.closed();
-    }
+    let mut is_open = open.contains(&section);
+    let was_open = is_open;
     let locked = draw.state.is_locked();
-    part.show(ui, |ui| {
+    part.show_open(ui, &mut is_open, |ui| {
         ui.add_enabled_ui(!locked, |ui| {
             ui.spacing_mut().item_spacing = vec2(8.0, 10.0);
             match section {
@@ -226,6 +221,11 @@ fn section_ui(ui: &mut Ui, section: Section, draw: &mut Draw<'_>, open_now: bool
             }
         });
     });
+    if is_open && !was_open {
+        open.insert(section);
+    } else if !is_open {
+        open.remove(&section);
+    }
 }
 
 fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {

@@ -344,7 +344,7 @@ fn compare(a: &Row, b: &Row, sort: SortBy, descending: bool) -> std::cmp::Orderi
 }
 
 impl Row {
-    fn of(entry: &RunEntry, metric: MetricId) -> Self {
+    pub(super) fn of(entry: &RunEntry, metric: MetricId) -> Self {
         let stages = entry.summary.as_deref().map_or(&[][..], |s| &s.stages);
         let best = best_stage(stages);
         let of_best = best.and_then(|s| s.metric(metric));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{AppState, BannerKind, Fetch, MeasureShows, OpenFor, PlanHome, Running};
-use crate::app::actions::View;
+use crate::app::actions::{Action, View};
 use crate::app::form::Form;
 use crate::app::settings::Settings;
 use crate::domain::{LiveSnapshot, Plan, RunData, TargetInfo};
@@ -99,6 +99,9 @@ impl AppState {
         self.refresh_plan();
         if self.form.target.url == url {
             self.url_entered();
+        }
+        if std::mem::take(&mut self.start_when_ready) {
+            self.perform(Action::Start);
         }
     }
 

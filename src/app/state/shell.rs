@@ -3,6 +3,7 @@
 use super::{AppState, Fetch, host_of};
 use crate::app::actions::{Action, View};
 use crate::app::form::{Section, grouped};
+use crate::app::measure::EmptyModel;
 use crate::app::shell::{ChipHealth, RunButton, ShellModel, Status, TargetChip, bytes};
 
 impl AppState {
@@ -13,6 +14,33 @@ impl AppState {
             target: self.target_chip(),
             run: self.run_button(),
             status: self.status(),
+        }
+    }
+
+    /// What the Measure view says before anything was measured.
+    pub fn empty(&self) -> EmptyModel {
+        let url = self.form.target.url.trim();
+        let is_demo = self.demo.as_ref().is_some_and(|(demo, _)| demo == url);
+        let first = if is_demo || matches!(self.plan_home, super::PlanHome::BuiltIn(_)) {
+            return EmptyModel {
+                reason: self.start_block(),
+                open_key: Action::Open.key_hint(),
+                ..EmptyModel::default()
+            };
+        } else if url.is_empty() {
+            "Enter a URL or a Space at the left, or paste a curl command.".to_owned()
+        } else {
+            format!("The plan on the left points at {}.", address_of(url))
+        };
+        EmptyModel {
+            lines: [
+                first,
+                "Send one request to see what comes back, or press Start.".to_owned(),
+            ],
+            start: "Start".to_owned(),
+            reason: self.start_block(),
+            open_key: Action::Open.key_hint(),
+            ..EmptyModel::default()
         }
     }
 
