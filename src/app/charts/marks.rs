@@ -1,0 +1,404 @@
+//! How each mark of a chart is drawn.
+
+use std::collections::BTreeSet;
+
+use egui::{Align2, Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
+use egui_plot::{FilledArea, Line, LineStyle, PlotPoints, PlotUi, Polygon};
+
+use super::{CAPTION_Y, PLOT_TOP, ink, pane::Map};
+use crate::app::theme::{Text, Theme};
+use crate::app::widgets;
+use crate::chart::{Colour, Dot, LabelSide, Mark, Pane, Rule, Shape};
+
+/// A line's or dot's plate hides what is under the words.
+const PLATE: f32 = 2.0;
+/// Names at line ends stand at least this far apart.
+const APART: f32 = 13.0;
+
+fn fill(theme: &Theme, colour: Colour) -> f32 {
+    match colour {
+        Colour::Ok => theme.fill_goal,
+        Colour::Stage { .. } | Colour::SideA | Colour::SideB => theme.fill_histogram,
+        _ => 0.18,
+    }
+}
+
+/// What egui_plot draws of a mark.
+pub(super) fn items(plot: &mut PlotUi<'_>, theme: &Theme, mark: &Mark) {
+    let color = ink(theme, mark.colour);
+    match &mark.shape {
+        Shape::Line {
+            points,
+            width,
+            is_dashed,
+            is_stepped,
+            ..
+        } => {
+            let mut line = Line::new("", PlotPoints::from(points.clone()))
+                .color(color)
+                .width(*width)
+                .allow_hover(false)
+                .allow_band(!is_stepped && points.len() > 600);
+            if *is_dashed {
+                line = line.style(LineStyle::Dashed { length: 4.0 });
+            }
+            plot.line(line);
+        }
+        Shape::Area { points, base } => {
+            let xs: Vec<f64> = points.iter().map(|p| p[0]).collect();
+            let low = vec![*base; points.len()];
+            let high: Vec<f64> = points.iter().map(|p| p[1]).collect();
+            let area = FilledArea::new("", &xs, &low, &high)
+                .fill_color(color.gamma_multiply(fill(theme, mark.colour)))
+                .allow_hover(false);
+            plot.add(area);
+        }
+        Shape::Band { points } => {
+            let xs: Vec<f64> = points.iter().map(|p| p[0]).collect();
+            let low: Vec<f64> = points.iter().map(|p| p[1]).collect();
+            let high: Vec<f64> = points.iter().map(|p| p[2]).collect();
+            let band = FilledArea::new("", &xs, &low, &high)
+                .fill_color(color.gamma_multiply(0.18))
+                .allow_hover(false);
+            plot.add(band);
+        }
+        Shape::Bars { bars, is_solid } => {
+            let color = if *is_solid {
+                color
+            } else {
+                color.gamma_multiply(fill(theme, mark.colour))
+            };
+            for bar in bars {
+                let corners = vec![
+                    [bar.x0, bar.y0],
+                    [bar.x1, bar.y0],
+                    [bar.x1, bar.y1],
+                    [bar.x0, bar.y1],
+                ];
+                let polygon = Polygon::new("", PlotPoints::from(corners))
+                    .fill_color(color)
+                    .stroke(Stroke::NONE)
+                    .allow_hover(false);
+                plot.polygon(polygon);
+            }
+        }
+        Shape::Points { .. } | Shape::VLine { .. } | Shape::HLine { .. } | Shape::Span { .. } => {}
+    }
+}
+
+/// What lies under the lines: zones of stages, a goal's zone.
+pub(super) fn under(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>, names: bool) {
+    let theme = Theme::of(ui);
+    let mut taken = f32::NEG_INFINITY;
+    for mark in shown(pane, hidden) {
+        let Shape::Span { from, to, label } = &mark.shape else {
+            continue;
+        };
+        let color = ink(theme, mark.colour);
+        let (left, right) = (
+            map.x(*from).max(map.rect.left()),
+            map.x(*to).min(map.rect.right()),
+        );
+        if right <= left {
+            continue;
+        }
+        let zone = Rect::from_min_max(pos2(left, map.rect.top()), pos2(right, map.rect.bottom()));
+        ui.painter()
+            .rect_filled(zone, 0.0, color.gamma_multiply(theme.fill_zone));
+        if !names || label.is_empty() {
+            continue;
+        }
+        let edge = Rect::from_min_max(zone.min - vec2(0.0, 1.0), pos2(right, zone.top() + 1.0));
+        ui.painter().rect_filled(edge, 0.0, color);
+        let y = map.rect.top() - PLOT_TOP + CAPTION_Y;
+        taken = zone_name(
+            ui,
+            label,
+            (left, right),
+            y,
+            taken.max(map.rect.left() + 24.0),
+        );
+    }
+}
+
+/// The zone's name above it: whole, or its first word, or none, as there is room.
+fn zone_name(ui: &Ui, label: &str, (left, right): (f32, f32), y: f32, taken: f32) -> f32 {
+    let theme = Theme::of(ui);
+    let painter = ui.painter();
+    let short = label.split(' ').next().unwrap_or(label);
+    let kind = Text::CaptionStrong;
+    let place = pos2(f32::midpoint(left, right), y);
+    for words in [label, short] {
+        let half = widgets::text_width(painter, words, kind) / 2.0;
+        let fits = half * 2.0 <= right - left + 2.0 && place.x - half > taken + 6.0;
+        if fits {
+            let ink = theme.secondary;
+            return widgets::text(painter, place, Align2::CENTER_CENTER, words, kind, ink).right();
+        }
+    }
+    taken
+}
+
+/// What lies over the lines: dots, rules, labels.
+pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
+    let theme = Theme::of(ui);
+    let inside = ui.painter().with_clip_rect(map.rect.expand(6.0));
+    let painter = ui.painter();
+    for mark in shown(pane, hidden) {
+        let color = ink(theme, mark.colour);
+        match &mark.shape {
+            Shape::VLine {
+                at,
+                label,
+                side,
+                style,
+            } if map.shows_x(*at) => {
+                vline(painter, theme, map, (*at, color), label, (*side, *style))
+            }
+            Shape::HLine { at, label, style } => {
+                hline(painter, theme, map, (*at, color), label, *style);
+            }
+            _ => {}
+        }
+    }
+    for mark in shown(pane, hidden) {
+        let color = ink(theme, mark.colour);
+        if let Shape::Points {
+            points,
+            dot,
+            labels,
+            side,
+        } = &mark.shape
+        {
+            dots(&inside, theme, map, points, (*dot, color));
+            for (point, label) in points.iter().zip(labels) {
+                if map.shows_x(point[0]) && !label.is_empty() {
+                    dot_label(painter, theme, map, map.at(*point), label, *side);
+                }
+            }
+        }
+    }
+    end_labels(painter, theme, map, pane, hidden);
+}
+
+fn shown<'a>(pane: &'a Pane, hidden: &'a BTreeSet<usize>) -> impl Iterator<Item = &'a Mark> {
+    let visible = |mark: &&Mark| mark.series.is_none_or(|s| !hidden.contains(&s));
+    pane.marks.iter().filter(visible)
+}
+
+fn dashed(painter: &Painter, ends: [Pos2; 2], stroke: Stroke, dash: f32) {
+    painter.extend(Paint::dashed_line(&ends, stroke, dash, dash));
+}
+
+fn vline(
+    painter: &Painter,
+    theme: &Theme,
+    map: &Map,
+    (at, color): (f64, Color32),
+    label: &str,
+    (side, style): (LabelSide, Rule),
+) {
+    let x = map.x(at).round() + 0.5;
+    let (top, bottom) = (map.rect.top(), map.rect.bottom());
+    let is_now = label == "now";
+    let color = if is_now { theme.accent } else { color };
+    let stroke = Stroke::new(1.0, color);
+    match style {
+        Rule::Solid => {
+            painter.vline(x, map.rect.y_range(), stroke);
+        }
+        Rule::Dashed => dashed(painter, [pos2(x, top), pos2(x, bottom)], stroke, 4.0),
+        Rule::Knee => dashed(painter, [pos2(x, top), pos2(x, bottom)], stroke, 3.0),
+    }
+    if label.is_empty() {
+        return;
+    }
+    if is_now {
+        painter.circle_filled(pos2(x, top), 2.5, color);
+    }
+    let (kind, ink) = if is_now {
+        (Text::Caption, color)
+    } else {
+        (Text::CaptionStrong, theme.text)
+    };
+    let left = matches!(side, LabelSide::Left | LabelSide::UpLeft);
+    let gap = if is_now { 9.0 } else { 6.0 };
+    let width = widgets::text_width(painter, label, kind);
+    let no_room_left = x - gap - width < map.rect.left();
+    let no_room_right = x + gap + width > map.rect.right() + 8.0;
+    let left = (left && !no_room_left) || (!left && no_room_right);
+    let (at, anchor) = if left {
+        (pos2(x - gap, top + 9.0), Align2::RIGHT_CENTER)
+    } else {
+        (pos2(x + gap, top + 9.0), Align2::LEFT_CENTER)
+    };
+    plated(painter, theme, at, anchor, label, (kind, ink));
+}
+
+fn hline(
+    painter: &Painter,
+    theme: &Theme,
+    map: &Map,
+    (at, color): (f64, Color32),
+    label: &str,
+    style: Rule,
+) {
+    let y = map.y(at);
+    if y < map.rect.top() || y > map.rect.bottom() {
+        return;
+    }
+    let y = y.round() + 0.5;
+    let stroke = Stroke::new(1.0, color);
+    let ends = [pos2(map.rect.left(), y), pos2(map.rect.right(), y)];
+    match style {
+        Rule::Solid => {
+            painter.hline(map.rect.x_range(), y, stroke);
+        }
+        Rule::Dashed => dashed(painter, ends, stroke, 4.0),
+        Rule::Knee => dashed(painter, ends, stroke, 3.0),
+    }
+    if !label.is_empty() {
+        let at = pos2(map.rect.left() + 4.0, y - 8.0);
+        plated(
+            painter,
+            theme,
+            at,
+            Align2::LEFT_CENTER,
+            label,
+            (Text::Caption, color),
+        );
+    }
+}
+
+/// Words on a plate of the card's colour.
+fn plated(
+    painter: &Painter,
+    theme: &Theme,
+    at: Pos2,
+    anchor: Align2,
+    words: &str,
+    (kind, ink): (Text, Color32),
+) -> Rect {
+    let width = widgets::text_width(painter, words, kind);
+    let plate = anchor
+        .anchor_size(at, vec2(width, 13.0))
+        .expand2(vec2(PLATE, 0.0));
+    painter.rect_filled(plate, 2.0, theme.surface.gamma_multiply(0.85));
+    widgets::text(painter, at, anchor, words, kind, ink)
+}
+
+fn dots(
+    painter: &Painter,
+    theme: &Theme,
+    map: &Map,
+    points: &[[f64; 2]],
+    (dot, color): (Dot, Color32),
+) {
+    let visible = points.iter().filter(|p| map.shows_x(p[0]));
+    let (radius, ring) = match dot {
+        Dot::Request | Dot::Binned => {
+            painter.extend(visible.map(|p| Paint::circle_filled(map.at(*p), 1.75, color)));
+            return;
+        }
+        Dot::Pale => {
+            let pale = color.gamma_multiply(0.4);
+            painter.extend(visible.map(|p| Paint::circle_filled(map.at(*p), 1.75, pale)));
+            return;
+        }
+        Dot::Cold => {
+            let ring = Stroke::new(1.5, theme.text);
+            painter.extend(visible.map(|p| Paint::circle_stroke(map.at(*p), 4.0, ring)));
+            return;
+        }
+        Dot::Cross => {
+            let free = painter.with_clip_rect(map.rect.expand2(vec2(4.0, 20.0)));
+            for point in visible {
+                let center = pos2(map.x(point[0]), map.rect.top() - 10.0);
+                cross(&free, center, 3.0, color);
+            }
+            return;
+        }
+        Dot::Large => (4.0, false),
+        Dot::Medium => (3.0, false),
+        Dot::Small => (2.5, false),
+        Dot::LargeRing => (4.0, true),
+        Dot::MediumRing => (3.0, true),
+        Dot::SmallRing => (2.5, true),
+    };
+    for point in visible {
+        let center = map.at(*point);
+        painter.circle_filled(center, radius + 1.5, theme.surface);
+        if ring {
+            painter.circle_stroke(center, radius, Stroke::new(1.5, color));
+        } else {
+            painter.circle_filled(center, radius, color);
+        }
+    }
+}
+
+/// The × of a failed request.
+pub(super) fn cross(painter: &Painter, center: Pos2, half: f32, color: Color32) {
+    let stroke = Stroke::new(1.5, color);
+    let (a, b) = (vec2(half, half), vec2(half, -half));
+    painter.line_segment([center - a, center + a], stroke);
+    painter.line_segment([center - b, center + b], stroke);
+}
+
+fn dot_label(painter: &Painter, theme: &Theme, map: &Map, at: Pos2, label: &str, side: LabelSide) {
+    let kind = Text::CaptionStrong;
+    let width = widgets::text_width(painter, label, kind);
+    let (offset, anchor) = match side {
+        LabelSide::Left => (vec2(-8.0, 0.0), Align2::RIGHT_CENTER),
+        LabelSide::Right => (vec2(8.0, 0.0), Align2::LEFT_CENTER),
+        LabelSide::UpLeft => (vec2(-8.0, -10.0), Align2::RIGHT_CENTER),
+        LabelSide::DownRight => (vec2(8.0, 10.0), Align2::LEFT_CENTER),
+    };
+    let mut at = at + offset;
+    let mut anchor = anchor;
+    if anchor == Align2::LEFT_CENTER && at.x + width > map.rect.right() + 8.0 {
+        at.x -= 2.0 * offset.x;
+        anchor = Align2::RIGHT_CENTER;
+    } else if anchor == Align2::RIGHT_CENTER && at.x - width < map.rect.left() {
+        at.x -= 2.0 * offset.x;
+        anchor = Align2::LEFT_CENTER;
+    }
+    plated(painter, theme, at, anchor, label, (kind, theme.text));
+}
+
+/// The names at the ends of lines, at least [`APART`].
+fn end_labels(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) {
+    let mut labels: Vec<(Pos2, &str, Color32)> = Vec::new();
+    for mark in shown(pane, hidden) {
+        if let Shape::Line {
+            points, end_label, ..
+        } = &mark.shape
+            && let Some(last) = points.last().filter(|p| map.shows_x(p[0]))
+            && !end_label.is_empty()
+        {
+            labels.push((map.at(*last), end_label, ink(theme, mark.colour)));
+        }
+    }
+    labels.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
+    // From the lowest up, each is pushed above the one below it.
+    let mut free = f32::INFINITY;
+    for (at, words, ink) in labels.into_iter().rev() {
+        let y = at.y.min(free - APART);
+        free = y;
+        let strong = ink == theme.text;
+        let kind = if strong {
+            Text::CaptionStrong
+        } else {
+            Text::Caption
+        };
+        let width = widgets::text_width(painter, words, kind);
+        let x = (at.x + 9.0).min(map.rect.right() + 8.0 - width);
+        plated(
+            painter,
+            theme,
+            pos2(x, y),
+            Align2::LEFT_CENTER,
+            words,
+            (kind, ink),
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! What is asked in between: files, confirmations, settings and the list of keys.
+
+pub mod files;
+mod ui;
+
+pub use ui::dialogs_ui;
+pub(crate) use ui::frame;
+
+use std::path::PathBuf;
+
+use super::actions::Action;
+use crate::domain::InputKind;
+
+/// The dialog that is open.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dialog {
+    /// A path, typed or browsed for.
+    Path {
+        what: BrowseFor,
+        text: String,
+    },
+    ConfirmBig {
+        host: String,
+        /// `None`: it ends by time.
+        requests: Option<u64>,
+        users: u32,
+    },
+    ConfirmPlainKey {
+        host: String,
+        then: Action,
+    },
+    CloseWhileRunning,
+    DeleteRun {
+        path: PathBuf,
+        label: String,
+    },
+    Settings,
+    Keys,
+}
+
+/// What a path is wanted for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BrowseFor {
+    Open,
+    SavePlan,
+    SaveRun { from: PathBuf },
+    Prompts,
+    CaFile,
+    Input { name: String, kind: InputKind },
+}
+
+impl BrowseFor {
+    /// Writes a file instead of reading one.
+    pub fn is_save(&self) -> bool {
+        matches!(self, Self::SavePlan | Self::SaveRun { .. })
+    }
+}
+
+impl Dialog {
+    pub fn open_files() -> Self {
+        Self::Path {
+            what: BrowseFor::Open,
+            text: String::new(),
+        }
+    }
+
+    pub fn save_plan(name: String) -> Self {
+        Self::Path {
+            what: BrowseFor::SavePlan,
+            text: name,
+        }
+    }
+
+    pub fn save_run(from: PathBuf) -> Self {
+        let name = from.file_name().map(|n| n.to_string_lossy().into_owned());
+        Self::Path {
+            text: name.unwrap_or_default(),
+            what: BrowseFor::SaveRun { from },
+        }
+    }
+}

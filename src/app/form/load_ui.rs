@@ -1,0 +1,177 @@
+//! Load: how many users, how long, and the staircase that shows it.
+
+use egui::{Align2, Rect, Sense, Ui, pos2, vec2};
+
+use super::panel::Draw;
+use super::parts::{label_above, note};
+use super::{LengthKind, LoadForm, LoadKind};
+use crate::app::theme::{Text, Theme};
+use crate::app::widgets::{self, Field, Switch};
+use crate::domain::{ClosedMode, Progress, RunState, Stage};
+
+pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
+    let errors = draw.errors;
+    let load = &mut draw.form.load;
+    if load.kind == LoadKind::Kept {
+        kept_ui(ui, load);
+    } else {
+        let kinds = [
+            (LoadKind::Iterations, "Iterations"),
+            (LoadKind::Users, "Users"),
+        ];
+        Switch::new("Kind of load", &mut load.kind, &kinds)
+            .full_width()
+            .show(ui);
+    }
+    match load.kind {
+        LoadKind::Iterations => {
+            Field::new("Iterations", &mut load.iterations)
+                .error(errors.at("iterations"))
+                .show(ui)
+                .on_hover_text("One user sends that many requests, one after another");
+        }
+        LoadKind::Users => {
+            let error = errors.at("users").or(errors.at("stages"));
+            Field::new("Users per stage", &mut load.users)
+                .hint("1, 10, 100")
+                .error(error)
+                .show(ui);
+            let (label, text, field, hint) = match load.length {
+                LengthKind::Requests => (
+                    "Requests per stage",
+                    &mut load.requests,
+                    "requests",
+                    "one number, or one for each",
+                ),
+                LengthKind::PerUser => (
+                    "Requests per user",
+                    &mut load.per_user,
+                    "requests_per_user",
+                    "one number, or one for each",
+                ),
+                LengthKind::Duration => (
+                    "Time per stage",
+                    &mut load.duration,
+                    "duration_secs",
+                    "10s, 1.5m or 200ms",
+                ),
+            };
+            Field::new(label, text)
+                .hint(hint)
+                .error(errors.at(field))
+                .show(ui);
+            let lengths = LengthKind::ALL.map(|l| (l, l.label()));
+            labelled_switch(ui, "A stage ends after", &mut load.length, &lengths);
+            let modes = [
+                (ClosedMode::Steady, "Steady"),
+                (ClosedMode::Burst, "Burst"),
+                (ClosedMode::Wave, "Wave"),
+            ];
+            labelled_switch(ui, "Users go on", &mut load.mode, &modes).on_hover_text(
+                "Steady: each at once. Burst: all of a round together. Wave: as burst, with 0 to 500 ms before each",
+            );
+        }
+        LoadKind::Kept => {}
+    }
+    let stages = draw.form.stages();
+    let progress = draw.state.live.as_ref().map(|run| &run.state);
+    staircase_ui(ui, &stages, progress);
+}
+
+fn labelled_switch<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    label: &str,
+    value: &mut T,
+    options: &[(T, &str)],
+) -> egui::Response {
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        label_above(ui, label);
+        Switch::new(label, value, options).full_width().show(ui)
+    })
+    .inner
+}
+
+fn kept_ui(ui: &mut Ui, load: &mut LoadForm) {
+    let words = format!(
+        "{} stages of different kinds, as the plan file has them",
+        load.kept.len()
+    );
+    note(ui, &words);
+    if widgets::link(ui, "Replace them by a list of users").clicked() {
+        load.kind = LoadKind::Users;
+    }
+}
+
+/// One bar a stage, in the stage's colour; the higher, the more users.
+fn staircase_ui(ui: &mut Ui, stages: &[Stage], run: Option<&RunState>) {
+    const HEIGHT: f32 = 40.0;
+    const NAMES: f32 = 16.0;
+    if stages.is_empty() {
+        return;
+    }
+    let theme = Theme::of(ui);
+    let wanted = vec2(ui.available_width(), HEIGHT + NAMES);
+    let (rect, response) = ui.allocate_exact_size(wanted, Sense::hover());
+    let painter = ui.painter();
+    let n = stages.len();
+    let pitch = (rect.width() + 1.0) / n as f32;
+    let levels: Vec<f64> = stages
+        .iter()
+        .map(|s| s.load.level().max(1.0).ln())
+        .collect();
+    let least = levels.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let reached = match run {
+        Some(RunState::Running(p) | RunState::Stopping(p)) => reached_stage(p),
+        Some(_) => Some(0),
+        None => None,
+    };
+    let has_room = |words: &str| widgets::text_width(painter, words, Text::Caption) < pitch - 2.0;
+    let in_full = stages.iter().all(|s| has_room(&s.load.label()));
+    for (i, stage) in stages.iter().enumerate() {
+        let rise = if most > least {
+            (levels[i] - least) / (most - least)
+        } else {
+            0.5
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "a share for a bar")]
+        let height = (8.0 + 25.0 * rise as f32).round();
+        let left = rect.left() + i as f32 * pitch;
+        let base = rect.top() + HEIGHT - 1.0;
+        let area = Rect::from_min_max(
+            pos2(left.round(), base - height),
+            pos2((left + pitch - 1.0).round(), base),
+        );
+        let color = theme.stage(i, n);
+        let waits = reached.is_some_and(|r| i > r);
+        let fill = color.gamma_multiply(if waits { 0.1 } else { 0.2 });
+        painter.rect_filled(area, 0.0, fill);
+        let edge = Rect::from_min_size(area.min, vec2(area.width(), 2.0));
+        painter.rect_filled(edge, 0.0, color);
+        let label = stage.load.label();
+        let words = if in_full {
+            label
+        } else {
+            stage.load.max_in_flight().to_string()
+        };
+        if in_full || has_room(&words) {
+            let at = pos2(area.center().x, base + 10.0);
+            widgets::text(
+                painter,
+                at,
+                Align2::CENTER_CENTER,
+                words,
+                Text::Caption,
+                theme.secondary,
+            );
+        }
+    }
+    let names: Vec<String> = stages.iter().map(|s| s.load.label()).collect();
+    let words = format!("Stages: {}", names.join(", "));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &words));
+}
+
+fn reached_stage(progress: &Progress) -> Option<usize> {
+    Some(progress.stage.index())
+}

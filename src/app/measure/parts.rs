@@ -1,0 +1,447 @@
+//! The parts between the charts: head, findings, stage table, errors, and what is said while a run is prepared.
+
+use egui::{Align2, Rect, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+
+use super::model::{CellInk, ErrorRow, Finding, Head, Scope, StageRow, StageTable};
+use crate::app::actions::Action;
+use crate::app::icons;
+use crate::app::theme::{Text, Theme, radius};
+use crate::app::widgets::{self, Banner, Button, Level, Switch};
+use crate::domain::{RunData, RunState, StageIdx};
+
+pub(super) const HEAD: f32 = 28.0;
+pub(super) const TABLE_HEAD: f32 = 32.0;
+pub(super) const TABLE_ROW: f32 = 24.0;
+/// Rows of the errors panel before it says how many more there are.
+const MAX_ERRORS: usize = 8;
+
+/// Title, stage or date, and at the right a switch or what can be done with the run.
+pub(super) fn head_ui(
+    ui: &mut Ui,
+    area: Rect,
+    head: &Head,
+    run: &RunData,
+    scope: &mut Scope,
+    out: &mut Vec<Action>,
+) {
+    let layout = egui::Layout::right_to_left(egui::Align::Center);
+    let right = ui
+        .scope_builder(UiBuilder::new().max_rect(area).layout(layout), |ui| {
+            ui.spacing_mut().item_spacing.x = 8.0;
+            if run.is_live() {
+                let narrow = area.width() < 760.0;
+                if !narrow && head.stage.is_some_and(|(_, n)| n > 1) {
+                    let options = [
+                        (Scope::ThisStage, "This stage"),
+                        (Scope::AllStages, "All stages"),
+                    ];
+                    Switch::new("Numbers of", scope, &options).show(ui);
+                }
+            } else {
+                ended_buttons(ui, out);
+            }
+            ui.min_rect().left()
+        })
+        .inner;
+    let theme = Theme::of(ui);
+    let painter = ui.painter();
+    let y = area.center().y;
+    let from = Align2::LEFT_CENTER;
+    let room = (right - area.left() - 24.0).max(40.0);
+    let title = widgets::elided(
+        painter,
+        area.left_center(),
+        from,
+        &head.title,
+        Text::Title,
+        theme.text,
+        room,
+    );
+    let mut x = title.right() + 12.0;
+    if let Some((i, n)) = head.stage {
+        let swatch = Rect::from_center_size(pos2(x + 5.0, y), vec2(10.0, 10.0));
+        painter.rect_filled(swatch, 2.0, theme.stage(i, n));
+        x += 16.0;
+    }
+    for words in head.words.iter().filter(|w| !w.is_empty()) {
+        let width = widgets::text_width(painter, words, Text::Body);
+        if x + width > right - 8.0 {
+            break;
+        }
+        widgets::text(
+            painter,
+            pos2(x, y + 0.5),
+            from,
+            words,
+            Text::Body,
+            theme.secondary,
+        );
+        x += width + 10.0;
+    }
+    let words = format!("{}, {}", head.title, head.words.join(", "));
+    let label = Rect::from_min_max(area.min, pos2(x.min(right), area.bottom()));
+    let response = ui.interact(label, ui.scope_id().with("head"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Heading, true, &words));
+    for (level, words) in &head.badges {
+        let place = Rect::from_min_max(pos2(x + 2.0, y - 11.0), pos2(right, y + 11.0));
+        if place.width() < 100.0 {
+            break;
+        }
+        let drawn = ui.scope_builder(UiBuilder::new().max_rect(place), |ui| {
+            widgets::badge(ui, *level, words).rect
+        });
+        x = drawn.inner.right() + 8.0;
+    }
+}
+
+fn ended_buttons(ui: &mut Ui, out: &mut Vec<Action>) {
+    let mut button = |words: &str, icon, tip: &str, action: Action| {
+        let response = ui.add(Button::new(words).icon(icon)).on_hover_text(tip);
+        if response.clicked() {
+            out.push(action);
+        }
+    };
+    button(
+        "Run again",
+        icons::AGAIN,
+        "Load the plan of this run into the form",
+        Action::RunAgain,
+    );
+    button(
+        "Compare",
+        icons::COMPARE,
+        "Its cold requests against its warm ones, or against another run",
+        Action::CompareThis,
+    );
+    button(
+        "Export",
+        icons::EXPORT,
+        "Save a copy of the run's file",
+        Action::SaveRun,
+    );
+}
+
+/// The first finding, and the others when they are asked for.
+pub(super) fn findings_ui(ui: &mut Ui, findings: &[Finding], all: &mut bool) {
+    ui.spacing_mut().item_spacing.y = 8.0;
+    let shown = if *all { findings.len() } else { 1 };
+    let more = findings.len().saturating_sub(1);
+    let words = if *all {
+        "Show one".to_owned()
+    } else {
+        format!("{more} more")
+    };
+    for (i, finding) in findings.iter().take(shown).enumerate() {
+        let mut banner = Banner::new(finding.level, &finding.finding)
+            .why(&finding.why)
+            .advice(&finding.advice);
+        if i == 0 && more > 0 {
+            banner = banner.button(&words);
+        }
+        if banner.show(ui).clicked {
+            *all = !*all;
+        }
+    }
+}
+
+/// The person is asked to restart the server.
+pub(super) fn restart_ui(ui: &mut Ui, (cycle, of): (u32, u32), out: &mut Vec<Action>) {
+    let finding = if of > 1 {
+        format!("Restart the server now ({cycle} of {of})")
+    } else {
+        "Restart the server now".to_owned()
+    };
+    let banner = Banner::new(Level::Caution, &finding)
+        .why("The cold requests are sent when you say that it is up again.")
+        .button("I have restarted it")
+        .primary();
+    if banner.show(ui).clicked {
+        out.push(Action::ServerRestarted);
+    }
+}
+
+/// What is done before the first request.
+pub(super) fn preparing_ui(ui: &mut Ui, area: Rect, what: &str) {
+    let theme = Theme::of(ui);
+    crate::app::charts::card(ui, area);
+    let center = area.center();
+    let at = |y: f32| pos2(center.x, center.y + y);
+    let painter = ui.painter();
+    let middle = Align2::CENTER_CENTER;
+    widgets::text(
+        painter,
+        at(-14.0),
+        middle,
+        "Preparing",
+        Text::Stat,
+        theme.text,
+    );
+    widgets::elided(
+        painter,
+        at(18.0),
+        middle,
+        what,
+        Text::Lead,
+        theme.secondary,
+        area.width() - 48.0,
+    );
+    let words = format!("Preparing: {what}");
+    let response = ui.interact(area, ui.scope_id().with("preparing"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Status, true, &words));
+}
+
+/// What a run in preparation is doing, where nothing can be drawn yet.
+pub(super) fn preparing_words(run: &RunData) -> Option<String> {
+    match &run.state {
+        RunState::Preparing { what } if run.points.is_empty() => Some(what.clone()),
+        RunState::AwaitingRestart { .. } if run.points.is_empty() => {
+            Some("Waiting until the server was restarted".to_owned())
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn table_height(table: &StageTable) -> f32 {
+    TABLE_HEAD + TABLE_ROW * table.rows.len() as f32 + 4.0
+}
+
+/// Shares of the width, as in the pictures: the name, then each column by its header.
+fn share(header: &str) -> f32 {
+    match header {
+        "n" => 68.0,
+        "Errors" => 52.0,
+        "Min" | "SD" => 46.0,
+        "p99" => 62.0,
+        "tok/s" => 54.0,
+        _ => 50.0,
+    }
+}
+
+const NAME_SHARE: f32 = 132.0;
+
+/// Draws the table; a click on a stage puts it into focus, another takes it out.
+pub(super) fn table_ui(
+    ui: &mut Ui,
+    area: Rect,
+    table: &StageTable,
+    n_stages: usize,
+    focus: &mut Option<StageIdx>,
+) {
+    let theme = Theme::of(ui);
+    crate::app::charts::card(ui, area);
+    let shares: Vec<f32> = table.header.iter().map(|h| share(h)).collect();
+    let total = NAME_SHARE + shares.iter().sum::<f32>();
+    let unit = (area.width() - 24.0) / total;
+    let mut right = area.left() + 12.0 + NAME_SHARE * unit;
+    let columns: Vec<f32> = shares
+        .iter()
+        .map(|share| {
+            right += share * unit;
+            right.round()
+        })
+        .collect();
+    let painter = ui.painter();
+    let y = area.top() + TABLE_HEAD / 2.0;
+    let at = pos2(area.left() + 12.0, y);
+    widgets::text(
+        painter,
+        at,
+        Align2::LEFT_CENTER,
+        &table.title,
+        Text::Label,
+        theme.muted,
+    );
+    for (header, x) in table.header.iter().zip(&columns) {
+        let to = Align2::RIGHT_CENTER;
+        widgets::text(painter, pos2(*x, y), to, *header, Text::Label, theme.muted);
+    }
+    let line = area.top() + TABLE_HEAD - 0.5;
+    painter.hline(area.x_range().shrink(1.0), line, theme.hairline());
+    for (i, row) in table.rows.iter().enumerate() {
+        let top = area.top() + TABLE_HEAD + TABLE_ROW * i as f32;
+        let rect = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), TABLE_ROW));
+        row_ui(ui, rect, row, (&columns, n_stages), focus);
+        if i + 1 < table.rows.len() {
+            let edge = Stroke::new(1.0, theme.line_faint);
+            ui.painter()
+                .hline(rect.x_range().shrink(12.0), rect.bottom() - 0.5, edge);
+        }
+    }
+}
+
+fn row_ui(
+    ui: &Ui,
+    rect: Rect,
+    row: &StageRow,
+    (columns, n_stages): (&[f32], usize),
+    focus: &mut Option<StageIdx>,
+) {
+    let theme = Theme::of(ui);
+    let sense = if row.stage.is_some() && !row.is_ahead {
+        Sense::click()
+    } else {
+        Sense::hover()
+    };
+    let response = ui.interact(rect, ui.scope_id().with(("stage row", &row.name)), sense);
+    if response.clicked() {
+        *focus = if *focus == row.stage { None } else { row.stage };
+    }
+    let in_focus = row.stage.is_some() && *focus == row.stage;
+    let painter = ui.painter();
+    let ground = rect.shrink2(vec2(1.0, 0.0));
+    if in_focus {
+        painter.rect_filled(ground, 0.0, theme.accent_row_focus);
+    } else if row.is_current {
+        painter.rect_filled(ground, 0.0, theme.accent_row);
+    } else if response.hovered() && row.stage.is_some() {
+        painter.rect_filled(ground, 0.0, theme.hover.gamma_multiply(0.5));
+    }
+    let y = rect.center().y;
+    let swatch = pos2(rect.left() + 17.0, y);
+    match row.stage {
+        Some(stage) => {
+            let faint = if row.is_ahead { 0.5 } else { 1.0 };
+            let color = theme.stage(stage.index(), n_stages).gamma_multiply(faint);
+            let square = Rect::from_center_size(swatch, vec2(10.0, 10.0));
+            painter.rect_filled(square, 2.0, color);
+        }
+        None => {
+            painter.circle_stroke(swatch, 4.0, Stroke::new(1.5, theme.text));
+        }
+    }
+    let at = pos2(rect.left() + 30.0, y);
+    widgets::text(
+        painter,
+        at,
+        Align2::LEFT_CENTER,
+        &row.name,
+        Text::Strong,
+        theme.text,
+    );
+    for (cell, x) in row.cells.iter().zip(columns) {
+        let ink = match cell.ink {
+            CellInk::Value => theme.text,
+            CellInk::Muted if response.hovered() => theme.secondary,
+            CellInk::Muted => theme.muted,
+            CellInk::Failed => theme.invalid,
+        };
+        let to = Align2::RIGHT_CENTER;
+        widgets::text(painter, pos2(*x, y), to, &cell.words, Text::Body, ink);
+    }
+    widgets::focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
+    response.widget_info(|| WidgetInfo::selected(Role::Row, true, in_focus, &row.tip));
+}
+
+pub(super) fn errors_height(errors: &[ErrorRow]) -> f32 {
+    if errors.is_empty() {
+        return 0.0;
+    }
+    let more = usize::from(errors.len() > MAX_ERRORS);
+    TABLE_HEAD + TABLE_ROW * (errors.len().min(MAX_ERRORS) + more) as f32 + 4.0
+}
+
+/// Failures by class: how many, and the first one's words.
+pub(super) fn errors_ui(ui: &mut Ui, area: Rect, errors: &[ErrorRow]) {
+    let theme = Theme::of(ui);
+    crate::app::charts::card(ui, area);
+    let left = area.left() + 12.0;
+    let painter = ui.painter();
+    let head = area.top() + TABLE_HEAD / 2.0;
+    let from = Align2::LEFT_CENTER;
+    let columns = [left, left + 190.0, left + 260.0, left + 280.0];
+    let word = |x: f32, words: &str, anchor: Align2| {
+        widgets::text(
+            painter,
+            pos2(x, head),
+            anchor,
+            words,
+            Text::Label,
+            theme.muted,
+        );
+    };
+    word(columns[0], "Errors by class, all phases", from);
+    word(columns[2], "Count", Align2::RIGHT_CENTER);
+    word(columns[3], "First example", from);
+    painter.hline(
+        area.x_range().shrink(1.0),
+        area.top() + TABLE_HEAD - 0.5,
+        theme.hairline(),
+    );
+    for (i, row) in errors.iter().take(MAX_ERRORS).enumerate() {
+        let top = area.top() + TABLE_HEAD + TABLE_ROW * i as f32;
+        let rect = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), TABLE_ROW));
+        error_row_ui(ui, rect, row, columns, i);
+    }
+    if errors.len() > MAX_ERRORS {
+        let y = area.top() + TABLE_HEAD + TABLE_ROW * (MAX_ERRORS as f32 + 0.5);
+        let words = format!(
+            "{} more classes stand in the run's file",
+            errors.len() - MAX_ERRORS
+        );
+        widgets::text(
+            ui.painter(),
+            pos2(left, y),
+            from,
+            words,
+            Text::Label,
+            theme.muted,
+        );
+    }
+}
+
+fn error_row_ui(ui: &Ui, rect: Rect, row: &ErrorRow, columns: [f32; 4], i: usize) {
+    let theme = Theme::of(ui);
+    let response = ui.interact(rect, ui.scope_id().with(("error row", i)), Sense::hover());
+    let painter = ui.painter();
+    if response.hovered() {
+        let ground = rect.shrink2(vec2(1.0, 0.0));
+        painter.rect_filled(ground, 0.0, theme.hover.gamma_multiply(0.5));
+    }
+    let y = rect.center().y;
+    let from = Align2::LEFT_CENTER;
+    let class = match row.status.as_str() {
+        "" => row.class.clone(),
+        status => format!("{} {status}", row.class),
+    };
+    let cross = pos2(columns[0] + 5.0, y);
+    widgets::icon(painter, cross, icons::INVALID, 14.0, theme.invalid);
+    let at = pos2(columns[0] + 18.0, y);
+    let room = columns[1] - at.x + 20.0;
+    widgets::elided(painter, at, from, &class, Text::Strong, theme.text, room);
+    let count = pos2(columns[2], y);
+    widgets::text(
+        painter,
+        count,
+        Align2::RIGHT_CENTER,
+        &row.count,
+        Text::Body,
+        theme.invalid,
+    );
+    let seq_width = widgets::text_width(painter, &row.seq, Text::Caption);
+    let room = rect.right() - 24.0 - seq_width - columns[3];
+    let at = pos2(columns[3], y);
+    let cut = widgets::text_width(painter, &row.first, Text::Mono) > room;
+    widgets::elided(
+        painter,
+        at,
+        from,
+        &row.first,
+        Text::Mono,
+        theme.secondary,
+        room,
+    );
+    let at = pos2(rect.right() - 12.0, y);
+    widgets::text(
+        painter,
+        at,
+        Align2::RIGHT_CENTER,
+        &row.seq,
+        Text::Caption,
+        theme.muted,
+    );
+    let words = format!("{class}: {} times, first: {}", row.count, row.first);
+    response.widget_info(|| WidgetInfo::labeled(Role::Row, true, &words));
+    if cut {
+        response.on_hover_text(&row.first);
+    }
+}

@@ -1,0 +1,10 @@
+//! The library of run files: what it shows and how it is sorted. The drawing stands beside it.
+
+mod details;
+mod ecdf;
+mod model;
+mod view;
+
+pub use view::runs_ui;
+
+pub use model::{Library, Row, SortBy, Verdict};
