@@ -173,8 +173,13 @@ fn tokens_per_chunk(facts: &Facts<'_>) -> Option<Caution> {
 fn few_samples(facts: &Facts<'_>) -> Option<Caution> {
     let least = stats::least_n(NEEDED_QUANTILE);
     let is_few = |s: &super::super::StageSummary| s.n_ended() > 0 && s.ok < least;
+    // A stage that still runs is not short of requests yet.
+    let has_ended = |i: usize| {
+        let border = facts.borders.iter().find(|b| b.stage.index() == i);
+        border.is_none_or(|b| b.end_ns.is_some())
+    };
     let few: Vec<usize> = (0..facts.stages.len())
-        .filter(|i| facts.stages.get(*i).is_some_and(is_few))
+        .filter(|i| has_ended(*i) && facts.stages.get(*i).is_some_and(is_few))
         .collect();
     let first = *few.first()?;
     let n = facts.stages.get(first).map_or(0, |s| s.ok);
