@@ -273,7 +273,7 @@ fn rewrite(from: &Path, to: &Path, head: Option<RunHead>) -> Result<(), ChangeEr
         source,
     };
     let mut lines = RunLines::open(from)?;
-    let known = read_head(&mut lines)?;
+    read_head(&mut lines)?;
     let is_packed = to
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("zst"));
@@ -296,7 +296,6 @@ fn rewrite(from: &Path, to: &Path, head: Option<RunHead>) -> Result<(), ChangeEr
         copy_lines(&mut lines, &mut out, &mut failed)?;
         out.finish()
     });
-    drop(known);
     match (failed, written) {
         (Some(e), _) => Err(e.into()),
         (None, Err(source)) => Err(cannot(source)),
