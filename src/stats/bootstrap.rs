@@ -218,7 +218,7 @@ mod tests {
             near(type7(&drawn, 0.975).unwrap(), plain[1], 1e-9);
             let got = bca_two(&a, &b, difference, 2000, seeds).unwrap();
             near(got.value, case["diff_B_minus_A"].as_f64().unwrap(), 1e-12);
-            if q == 0.5 {
+            if q < 0.6 {
                 // BCa shifts and stretches the plain interval, and does not leave it far behind.
                 let width = plain[1] - plain[0];
                 assert!((got.low - plain[0]).abs() < 0.25 * width, "{got:?}");

@@ -7,7 +7,7 @@ const HALF: u64 = SUB_BUCKETS / 2;
 const HALF_BITS: u32 = HALF.trailing_zeros();
 
 /// Counts of whole numbers from 0 on, three significant digits each.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Histogram {
     counts: Vec<u64>,
     n: u64,
@@ -108,7 +108,7 @@ impl Histogram {
 
 /// Buckets double in width every [`HALF`] places, from the second [`HALF`] on.
 fn index_of(value: u64) -> usize {
-    let bits = 63 - (value | (SUB_BUCKETS - 1)).leading_zeros();
+    let bits = (value | (SUB_BUCKETS - 1)).ilog2();
     let bucket = bits - HALF_BITS;
     let within = value >> bucket;
     // `within` is below SUB_BUCKETS, and at least HALF for every bucket but the first.

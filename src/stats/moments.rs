@@ -77,6 +77,13 @@ pub fn mean_interval_bca_or_t(values: &[f64], seed: u64) -> [Option<f64>; 2] {
     {
         return mean_interval_t(values.len() as u64, mean, sd);
     }
+    // Nothing varies: spare the bootstrap.
+    if let [first, rest @ ..] = values
+        && !rest.is_empty()
+        && rest.iter().all(|v| v.to_bits() == first.to_bits())
+    {
+        return [Some(*first); 2];
+    }
     match bca_mean(values, BOOTSTRAP_ROUNDS, seed) {
         Some(e) => [Some(e.low), Some(e.high)],
         None => [None, None],
@@ -161,6 +168,7 @@ mod tests {
         assert_ne!(got, by_t);
         near(got[0].unwrap(), by_t[0].unwrap(), 0.05);
         assert_eq!(mean_interval_bca_or_t(&[1.0], 1), [None, None]);
+        assert_eq!(mean_interval_bca_or_t(&[2.0; 9], 1), [Some(2.0); 2]);
     }
 
     #[test]

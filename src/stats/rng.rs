@@ -27,12 +27,7 @@ impl SplitMix64 {
 
     /// Uniform in 0..n; 0 for n = 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a 128-bit product shifted by 64 fits"
-        )]
-        let high = ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64;
-        high
+        ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
     }
 
     /// A position in a slice of that length; 0 for an empty one.

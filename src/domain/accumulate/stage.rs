@@ -58,7 +58,7 @@ pub(super) struct StageData {
     counted_events: u64,
     values: [Sorted; N_DISTRIBUTED],
     pub(super) gaps: Gaps,
-    /// Sum of the time that Measure requests were in flight.
+    /// Sum of the time that requests were in flight inside the window.
     residence_ns: u128,
     seen_users: HashSet<u32>,
     seed: u64,
@@ -108,6 +108,9 @@ impl StageData {
             let (start, end) = (record.start_ns(), record.end_ns);
             let (from, to) = self.window.unwrap_or((start, end));
             self.window = Some((from.min(start), to.max(end)));
+        }
+        if let Some((from, to)) = self.window {
+            let (start, end) = (record.start_ns().max(from), record.end_ns.min(to));
             self.residence_ns += u128::from(end.saturating_sub(start));
         }
         self.push_tokens(record);

@@ -2,6 +2,11 @@
 //!
 //! After the MLPerf inference rules and reliability practice; thresholds are named constants with their source.
 
+mod cautions;
+mod checks;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -47,7 +52,7 @@ pub struct StageFacts {
     /// Users that sent at least one.
     pub n_users: u32,
     pub window_secs: f64,
-    /// Sum of the times that they were in flight.
+    /// Sum of the times that requests were in flight inside the window, those of Drain as far as they reach into it.
     pub residence_secs: f64,
     pub trend: Option<Trend>,
 }
@@ -101,15 +106,88 @@ pub struct InFlight {
     pub held: Option<u32>,
 }
 
-/// The verdict and the cautions.
-pub fn judge(_facts: &Facts<'_>) -> (Verdict, Vec<Caution>) {
-    (
-        Verdict {
-            valid: true,
-            reasons: Vec::new(),
-            n_checks: 0,
-            n_passed: 0,
-        },
-        Vec::new(),
-    )
+/// p99 of a request's slip: the larger of 5 ms and 2 % of the median TTFT (measurement.md, after MLPerf LoadGen).
+pub const MAX_SLIP_P99_MS: f64 = 5.0;
+pub const MAX_SLIP_SHARE_OF_TTFT: f64 = 0.02;
+/// p99 lateness of a 10 ms ticker on the I/O runtime.
+pub const MAX_TICK_P99_MS: f64 = 5.0;
+/// A longer lateness of one tick is a caution; above [`SLEPT_TICK_MS`] the machine slept.
+pub const MAX_TICK_MS: f64 = 50.0;
+pub const SLEPT_TICK_MS: f64 = 2000.0;
+/// Own CPU over 5 s, in percent of all cores.
+pub const MAX_CPU_PERCENT: f64 = 80.0;
+/// Open descriptors as a share of the limit.
+pub const MAX_FILES_SHARE: f64 = 0.9;
+/// |L − λW| / L (Little 1961), on stages of at least that many requests and seconds.
+pub const MAX_LITTLE_SHARE: f64 = 0.05;
+pub const LITTLE_MIN_REQUESTS: u64 = 30;
+pub const LITTLE_MIN_SECS: f64 = 1.0;
+/// p99 of our read after the kernel's stamp.
+pub const MAX_CLIENT_LATE_P99_MS: f64 = 1.0;
+/// Share of gaps under 1 ms that tells of buffering, and the fewest gaps that tell anything.
+pub const MAX_SHORT_GAP_SHARE: f64 = 0.3;
+pub const BUFFERING_MIN_GAPS: u64 = 20;
+/// Tokens per content event above which a gap is no token's time.
+pub const MAX_TOKENS_PER_CHUNK: f64 = 1.2;
+/// The percentile whose interval a stage should have: p95, which the tiles show.
+pub const NEEDED_QUANTILE: f64 = 0.95;
+/// Saturation: both slopes positive beyond chance (Student's t), and a rise over the stage that matters.
+pub const TREND_MIN_REQUESTS: u64 = 20;
+pub const TREND_MIN_T: f64 = 3.0;
+pub const TREND_MIN_RISE: f64 = 0.1;
+/// Gradio's server looks for new events every 50 ms before this version.
+pub const GRADIO_WITHOUT_POLLING: (u64, u64) = (6, 11);
+
+/// The verdict and the cautions. A check counts as made where what it needs is known.
+pub fn judge(facts: &Facts<'_>) -> (Verdict, Vec<Caution>) {
+    let mut ledger = Ledger::default();
+    checks::all(facts, &mut ledger);
+    let valid = ledger.reasons.is_empty();
+    cautions::all(facts, &mut ledger);
+    let verdict = Verdict {
+        valid,
+        reasons: ledger.reasons,
+        n_checks: ledger.n_checks,
+        n_passed: ledger.n_passed,
+    };
+    (verdict, ledger.cautions)
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    n_checks: u32,
+    n_passed: u32,
+    reasons: Vec<String>,
+    cautions: Vec<Caution>,
+}
+
+impl Ledger {
+    fn count(&mut self, has_passed: bool) {
+        self.n_checks += 1;
+        self.n_passed += u32::from(has_passed);
+    }
+
+    /// A check of validity that was made.
+    fn check(&mut self, reason: Option<String>) {
+        self.count(reason.is_none());
+        self.reasons.extend(reason);
+    }
+
+    /// A look for a doubt that was made.
+    fn doubt(&mut self, caution: Option<Caution>) {
+        self.count(caution.is_none());
+        self.cautions.extend(caution);
+    }
+}
+
+impl Facts<'_> {
+    fn label(&self, stage: usize) -> &str {
+        self.stages.get(stage).map_or("?", |s| s.label.as_str())
+    }
+
+    /// Why the stage ended before its plan did.
+    fn stopped(&self, stage: StageIdx) -> Option<&str> {
+        let border = self.borders.iter().find(|b| b.stage == stage)?;
+        border.stopped.as_deref()
+    }
 }

@@ -1,0 +1,377 @@
+//! What is doubtful about a run: each with what was found, what likely caused it and what to try.
+
+use crate::stats;
+
+use super::super::{Caution, CautionId, Protocol, ServerFacts, StageIdx};
+use super::{
+    BUFFERING_MIN_GAPS, Facts, GRADIO_WITHOUT_POLLING, Ledger, MAX_CLIENT_LATE_P99_MS,
+    MAX_SHORT_GAP_SHARE, MAX_TICK_MS, MAX_TOKENS_PER_CHUNK, NEEDED_QUANTILE, SLEPT_TICK_MS,
+    TREND_MIN_REQUESTS, TREND_MIN_RISE, TREND_MIN_T, Trend,
+};
+
+/// The gravest first: the window shows the first and counts the rest.
+pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
+    saturated(facts, ledger);
+    ledger.doubt(stopped_early(facts));
+    ledger.doubt(changed(facts));
+    ledger.doubt(journal(facts));
+    ledger.doubt(buffering(facts));
+    ledger.doubt(tokens_per_chunk(facts));
+    ledger.doubt(few_samples(facts));
+    ledger.doubt(retry_after(facts));
+    ledger.doubt(repeated_prompts(facts));
+    ledger.doubt(prefix_cache(facts));
+    ledger.doubt(reconnected(facts));
+    ledger.doubt(no_done(facts));
+    ledger.doubt(no_usage(facts));
+    ledger.doubt(compressed(facts));
+    ledger.doubt(insecure(facts));
+    if facts.run.server.protocol == Protocol::Gradio {
+        ledger.doubt(gradio_polling(facts));
+    }
+    if facts.run.health.tick_max_ms.is_some() {
+        ledger.doubt(late_tick(facts));
+    }
+    if client_late_ms(facts).is_some() {
+        ledger.doubt(client_late(facts));
+    }
+}
+
+fn caution(
+    id: CautionId,
+    stage: Option<usize>,
+    finding: String,
+    cause: &str,
+    advice: impl Into<String>,
+) -> Caution {
+    Caution {
+        id,
+        stage: stage.map(StageIdx::from_index),
+        finding,
+        cause: cause.to_owned(),
+        advice: advice.into(),
+    }
+}
+
+fn saturated(facts: &Facts<'_>, ledger: &mut Ledger) {
+    let rises = |t: &Trend| {
+        t.n >= TREND_MIN_REQUESTS
+            && t.in_flight_t > TREND_MIN_T
+            && t.ttft_t > TREND_MIN_T
+            && t.in_flight_rise > TREND_MIN_RISE
+            && t.ttft_rise > TREND_MIN_RISE
+    };
+    let trends = facts.records.stages.iter().map(|s| s.trend);
+    let known: Vec<(usize, Trend)> = trends
+        .enumerate()
+        .filter_map(|(i, trend)| Some((i, trend?)))
+        .collect();
+    if known.is_empty() {
+        return;
+    }
+    let found = known.iter().find(|(_, t)| rises(t)).map(|(i, t)| {
+        let before = i.checked_sub(1).map(|b| facts.label(b).to_owned());
+        let advice = match before {
+            Some(label) => format!("End at {label}, or look only at how the numbers grow"),
+            None => "Ask for fewer users, or look only at how the numbers grow".to_owned(),
+        };
+        let finding = format!(
+            "{} is past saturation: TTFT rose by {:.0} % and in flight by {:.0} % through the stage",
+            facts.label(*i),
+            t.ttft_rise * 100.0,
+            t.in_flight_rise * 100.0
+        );
+        caution(
+            CautionId::Saturated,
+            Some(*i),
+            finding,
+            "In flight and TTFT both rise through the stage, so its numbers depend on how long you ran",
+            advice,
+        )
+    });
+    ledger.doubt(found);
+}
+
+fn stopped_early(facts: &Facts<'_>) -> Option<Caution> {
+    let border = facts.borders.iter().find(|b| b.stopped.is_some())?;
+    let i = border.stage.index();
+    let why = border.stopped.as_deref().unwrap_or_default();
+    Some(caution(
+        CautionId::StoppedEarly,
+        Some(i),
+        format!("“{}” ended before its plan did", facts.label(i)),
+        why,
+        "Find out why, then raise the limit or ask for less",
+    ))
+}
+
+fn changed(facts: &Facts<'_>) -> Option<Caution> {
+    let what = facts.run.changed.first()?;
+    Some(caution(
+        CautionId::Changed,
+        None,
+        format!("Something changed during the run: {what}"),
+        "The server was updated or restarted, so stages were not measured under the same conditions",
+        "Run again while nothing changes",
+    ))
+}
+
+fn journal(facts: &Facts<'_>) -> Option<Caution> {
+    let run = facts.run;
+    if run.journal_lost == 0 && run.journal_error.is_none() {
+        return None;
+    }
+    let finding = match (&run.journal_error, run.journal_lost) {
+        (Some(error), 0) => format!("The run file could not be written to the end: {error}"),
+        (Some(error), n) => format!("{n} lines are missing in the run file: {error}"),
+        (None, n) => format!("{n} lines are missing in the run file"),
+    };
+    Some(caution(
+        CautionId::Journal,
+        None,
+        finding,
+        "The disk was full or too slow; the numbers shown are whole, those of the file are not",
+        "Free some space or save to another disk, then run again",
+    ))
+}
+
+fn buffering(facts: &Facts<'_>) -> Option<Caution> {
+    let (n, short) = (facts.records.n_gaps, facts.records.n_short_gaps);
+    let share = short as f64 / n.max(1) as f64;
+    if n < BUFFERING_MIN_GAPS || share <= MAX_SHORT_GAP_SHARE {
+        return None;
+    }
+    Some(caution(
+        CautionId::Buffering,
+        None,
+        format!(
+            "{:.0} % of the gaps between chunks are under 1 ms",
+            share * 100.0
+        ),
+        "Something on the way (a proxy, the server's writer) collects chunks and sends them together, so gaps say little about the model",
+        "Turn off response buffering in the proxy, or measure without it",
+    ))
+}
+
+fn tokens_per_chunk(facts: &Facts<'_>) -> Option<Caution> {
+    let of =
+        |s: &super::super::StageSummary| s.tokens_per_chunk.filter(|t| *t > MAX_TOKENS_PER_CHUNK);
+    let (i, mean) = facts
+        .stages
+        .iter()
+        .enumerate()
+        .find_map(|(i, s)| Some((i, of(s)?)))?;
+    Some(caution(
+        CautionId::TokensPerChunk,
+        Some(i),
+        format!("A chunk carries {mean:.1} tokens on average"),
+        "The server sends several tokens at once, so a gap between chunks is not one token's time",
+        "Compare time per output token (TPOT), which counts tokens, and read gaps as chunk gaps",
+    ))
+}
+
+fn few_samples(facts: &Facts<'_>) -> Option<Caution> {
+    let least = stats::least_n(NEEDED_QUANTILE);
+    let is_few = |s: &super::super::StageSummary| s.n_ended() > 0 && s.ok < least;
+    let few: Vec<usize> = (0..facts.stages.len())
+        .filter(|i| facts.stages.get(*i).is_some_and(is_few))
+        .collect();
+    let first = *few.first()?;
+    let n = facts.stages.get(first).map_or(0, |s| s.ok);
+    let (finding, stage) = if few.len() == 1 {
+        let requests = if n == 1 { "request" } else { "requests" };
+        let text = format!(
+            "“{}” has {n} {requests} that ended well",
+            facts.label(first)
+        );
+        (text, Some(first))
+    } else {
+        let text = format!(
+            "{} stages have fewer than {least} requests that ended well",
+            few.len()
+        );
+        (text, None)
+    };
+    Some(caution(
+        CautionId::FewSamples,
+        stage,
+        finding,
+        "A high percentile of few requests is little more than the largest of them",
+        format!(
+            "Ask for at least {least} requests a stage for p95, {} for p99",
+            stats::least_n(0.99)
+        ),
+    ))
+}
+
+fn retry_after(facts: &Facts<'_>) -> Option<Caution> {
+    let n = facts.run.n_retry_after;
+    if n == 0 {
+        return None;
+    }
+    let wait = facts.run.retry_after_secs;
+    let wait = wait.map_or_else(String::new, |s| format!(", up to {s:.0} s"));
+    Some(caution(
+        CautionId::RetryAfter,
+        None,
+        format!("The server asked {n} times to wait{wait}"),
+        "A rate limit or a full queue: the server refused work, and nothing is sent again in a measured request",
+        "Ask for fewer users, or raise the limit at the server",
+    ))
+}
+
+fn repeated_prompts(facts: &Facts<'_>) -> Option<Caution> {
+    let (n, distinct) = (facts.records.n_prompts, facts.records.n_distinct_prompts);
+    if facts.plan.workload.nonce || distinct >= n {
+        return None;
+    }
+    let prompts = if distinct == 1 { "prompt" } else { "prompts" };
+    Some(caution(
+        CautionId::RepeatedPrompts,
+        None,
+        format!("{n} requests shared {distinct} different {prompts}"),
+        "A server with a prefix cache answers a prompt that it knows faster than a new one",
+        "Switch on the unique marker before each prompt, or give more prompts",
+    ))
+}
+
+fn prefix_cache(facts: &Facts<'_>) -> Option<Caution> {
+    let n = facts.run.cached_tokens;
+    (n > 0).then(|| {
+        caution(
+            CautionId::PrefixCache,
+            None,
+            format!("The server took {n} prompt tokens from its cache"),
+            "What is in the cache is not computed again, so time to first token is better than for new prompts",
+            "Switch on the unique marker before each prompt, or say that the cache is meant to be warm",
+        )
+    })
+}
+
+fn reconnected(facts: &Facts<'_>) -> Option<Caution> {
+    let n = facts.records.n_reconnected;
+    (n > 0).then(|| {
+        caution(
+            CautionId::Reconnected,
+            None,
+            format!("{n} kept connections had to be made again"),
+            "The server closes idle connections; making a new one is part of those requests' times",
+            "Raise the server's keep-alive time, or measure with a new connection for every request",
+        )
+    })
+}
+
+fn no_done(facts: &Facts<'_>) -> Option<Caution> {
+    let n = facts.records.n_no_done;
+    (n > 0).then(|| {
+        caution(
+            CautionId::NoDone,
+            None,
+            format!("{n} streams ended without a done marker"),
+            "The server or a proxy closes the stream after the finish reason; the answers are taken as whole",
+            "Look at one answer with Test connection to see whether it is complete",
+        )
+    })
+}
+
+fn no_usage(facts: &Facts<'_>) -> Option<Caution> {
+    facts.run.usage_refused.then(|| {
+        caution(
+            CautionId::NoUsage,
+            None,
+            "The server does not count tokens in a stream".to_owned(),
+            "It refused stream_options, so token figures are counted from chunks",
+            "Read token figures as chunks, or update the server",
+        )
+    })
+}
+
+fn compressed(facts: &Facts<'_>) -> Option<Caution> {
+    let n = facts.run.n_compressed;
+    let how = facts
+        .run
+        .content_encoding
+        .as_deref()
+        .unwrap_or("compressed");
+    (n > 0).then(|| {
+        caution(
+            CautionId::Compressed,
+            None,
+            format!("{n} answers came compressed ({how}) though plain was asked"),
+            "A compressing proxy collects bytes before it sends them, which moves token times",
+            "Switch off compression for event streams in the proxy",
+        )
+    })
+}
+
+fn insecure(facts: &Facts<'_>) -> Option<Caution> {
+    facts.plan.target.insecure.then(|| {
+        caution(
+            CautionId::Insecure,
+            None,
+            "Certificates were not checked".to_owned(),
+            "The plan says insecure: whoever answered may not be the server that was meant",
+            "Give the authority's certificate as CA file instead",
+        )
+    })
+}
+
+fn gradio_polling(facts: &Facts<'_>) -> Option<Caution> {
+    let (major, minor) = gradio_version(&facts.run.server)?;
+    ((major, minor) < GRADIO_WITHOUT_POLLING).then(|| {
+        caution(
+            CautionId::GradioPolling,
+            None,
+            format!("Gradio {major}.{minor} sends events every 50 ms only"),
+            "Before 6.11 the server looks for new events in a 50 ms poll, so times are up to 50 ms late and gaps are multiples of it",
+            "Update Gradio to 6.11 or later, or read times below 100 ms with that in mind",
+        )
+    })
+}
+
+/// From the version, or from a name as `gradio 5.50.0`.
+fn gradio_version(server: &ServerFacts) -> Option<(u64, u64)> {
+    let text = server.version.as_deref().unwrap_or(&server.name);
+    let start = text.find(|c: char| c.is_ascii_digit())?;
+    let mut parts = text.get(start..)?.split('.');
+    let number = |part: Option<&str>| {
+        let part = part?;
+        let end = part
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(part.len());
+        part.get(..end)?.parse().ok()
+    };
+    Some((number(parts.next())?, number(parts.next())?))
+}
+
+fn late_tick(facts: &Facts<'_>) -> Option<Caution> {
+    let late = facts.run.health.tick_max_ms?;
+    // Above this the machine slept, and the run is invalid by that.
+    (late > MAX_TICK_MS && late <= SLEPT_TICK_MS).then(|| {
+        caution(
+            CautionId::LateTick,
+            None,
+            format!("This program was once held up for {late:.0} ms"),
+            "Another program took the processor, so a few sends may be late",
+            "Close other programs, or measure from a quieter machine",
+        )
+    })
+}
+
+fn client_late_ms(facts: &Facts<'_>) -> Option<f64> {
+    let by_records = facts.records.client_late_p99_ms;
+    by_records.or(facts.run.health.client_late_p99_ms)
+}
+
+fn client_late(facts: &Facts<'_>) -> Option<Caution> {
+    let late = client_late_ms(facts)?;
+    (late > MAX_CLIENT_LATE_P99_MS).then(|| {
+        caution(
+            CautionId::ClientLate,
+            None,
+            format!("This program read answers {late:.1} ms late at p99"),
+            "This machine was busy; times are the kernel's own and stay right, but sends after an answer wait as long",
+            "Close other programs, or ask for fewer users",
+        )
+    })
+}
