@@ -281,18 +281,13 @@ fn rewrite(from: &Path, to: &Path, head: Option<RunHead>) -> Result<(), ChangeEr
     let written = atomic::replace(to, |file| {
         let mut out = RunWriter::new(BufWriter::new(file), is_packed)?;
         // The first line as it stands, unless it changes.
-        let first = match head {
-            Some(head) => {
-                let mut first = Vec::new();
-                Line::Run(Box::new(head)).write_to(&mut first)?;
-                first
-            }
-            None => {
-                lines = reopened(from, &mut failed)?;
-                Vec::new()
-            }
-        };
-        out.write(&first)?;
+        if let Some(head) = head {
+            let mut first = Vec::new();
+            Line::Run(Box::new(head)).write_to(&mut first)?;
+            out.write(&first)?;
+        } else {
+            lines = RunLines::open(from).map_err(|e| keep(e, &mut failed))?;
+        }
         copy_lines(&mut lines, &mut out, &mut failed)?;
         out.finish()
     });
@@ -301,10 +296,6 @@ fn rewrite(from: &Path, to: &Path, head: Option<RunHead>) -> Result<(), ChangeEr
         (None, Err(source)) => Err(cannot(source)),
         (None, Ok(())) => Ok(()),
     }
-}
-
-fn reopened(from: &Path, failed: &mut Option<OpenError>) -> io::Result<RunLines> {
-    RunLines::open(from).map_err(|e| keep(e, failed))
 }
 
 /// Keeps our error and stops the writing with one of the system's.
