@@ -13,7 +13,9 @@ use inferometer::domain::{
     LiveSnapshot, Outcome, Phase, Plan, Prompt, RequestRecord, RunHead, RunState, SCHEMA,
     ServerFacts, Stage, StageBorder, Stamps, TierLength,
 };
-use inferometer::engine::{self, Outlets, RunEnd, RunHandle, RunRequest, Sink};
+use inferometer::engine::{
+    self, Driver, Job, Live, Outlets, Performed, RunEnd, RunHandle, RunRequest, Setup, Sink,
+};
 use inferometer::protocol::openai::{Api, Config, OpenAi};
 use inferometer::protocol::{Adapter, Exchange, HttpCall, Reply, SharedAdapter, Stamp};
 use inferometer::transport::{Clock, Connector, Route};
@@ -124,9 +126,9 @@ fn respond(mut stream: &TcpStream, answer: Answer) -> Option<()> {
     let mut write = |text: &str| stream.write_all(text.as_bytes()).ok();
     let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
     let token = chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"ab\"}}]}\n\n");
-    let end = chunk(
+    let last = chunk(
         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
-    ) + "0\r\n\r\n";
+    );
     match answer {
         Answer::Stream {
             first_ms,
@@ -141,10 +143,11 @@ fn respond(mut stream: &TcpStream, answer: Answer) -> Option<()> {
                 }
                 write(&token)?;
             }
-            write(&end)
+            write(&last)?;
+            write("0\r\n\r\n")
         }
         Answer::ThenClose => {
-            write(&format!("{head}{token}{end}"))?;
+            write(&format!("{head}{token}{last}0\r\n\r\n"))?;
             None
         }
         Answer::Hangup => None,
@@ -224,13 +227,8 @@ fn openai() -> SharedAdapter {
     }))
 }
 
-fn start(plan: Plan, adapter: SharedAdapter) -> Started {
-    let url = url::Url::parse(&plan.target.url).unwrap();
-    let connect = Duration::try_from_secs_f64(plan.target.timeouts.connect_secs).unwrap();
-    let connector = Connector::new(Route::from_url(&url, connect).unwrap()).unwrap();
-    let prompts = PromptSource::load(&plan.workload, plan.seed).unwrap();
-    let clock = Clock::new();
-    let head = RunHead {
+fn head(plan: Plan, clock: &Clock) -> Arc<RunHead> {
+    Arc::new(RunHead {
         schema: SCHEMA,
         id: "test".to_owned(),
         tool: "inferometer".to_owned(),
@@ -245,31 +243,48 @@ fn start(plan: Plan, adapter: SharedAdapter) -> Started {
             ..Environment::default()
         },
         server: ServerFacts::default(),
-    };
+    })
+}
+
+type Watched = (
+    Outlets,
+    Arc<Mutex<Kept>>,
+    watch::Receiver<LiveSnapshot>,
+    Arc<AtomicUsize>,
+);
+
+fn outlets() -> Watched {
     let kept = Arc::new(Mutex::new(Kept::default()));
     let (sender, snapshots) = watch::channel(None);
     let wakes = Arc::new(AtomicUsize::new(0));
     let waken = Arc::clone(&wakes);
-    let handle = engine::start(
-        RunRequest {
-            head: Arc::new(head),
-            clock,
-            adapter,
-            connector,
-            prompts,
-            file: None,
-        },
-        Outlets {
-            sink: Box::new(MemorySink(Arc::clone(&kept))),
-            snapshots: sender,
-            wake: Arc::new(move || {
-                waken.fetch_add(1, Relaxed);
-            }),
-        },
-    )
-    .unwrap();
+    let outlets = Outlets {
+        sink: Box::new(MemorySink(Arc::clone(&kept))),
+        snapshots: sender,
+        wake: Arc::new(move || {
+            waken.fetch_add(1, Relaxed);
+        }),
+    };
+    (outlets, kept, snapshots, wakes)
+}
+
+fn start(plan: Plan, adapter: SharedAdapter) -> Started {
+    let url = url::Url::parse(&plan.target.url).unwrap();
+    let connect = Duration::try_from_secs_f64(plan.target.timeouts.connect_secs).unwrap();
+    let connector = Connector::new(Route::from_url(&url, connect).unwrap()).unwrap();
+    let prompts = PromptSource::load(&plan.workload, plan.seed).unwrap();
+    let clock = Clock::new();
+    let (outlets, kept, snapshots, wakes) = outlets();
+    let request = RunRequest {
+        head: head(plan, &clock),
+        clock,
+        adapter,
+        connector,
+        prompts,
+        file: None,
+    };
     Started {
-        handle,
+        handle: engine::start(request, outlets).unwrap(),
         kept,
         snapshots,
         wakes,
@@ -607,6 +622,52 @@ fn an_aborted_request_tells_the_server() {
     assert_eq!(end.run.summary.stages[0].cancelled, 2);
     let paths = server.paths.lock().unwrap();
     assert_eq!(*paths, ["/join", "/join", "/cancel", "/cancel"]);
+}
+
+/// Blocks the measuring thread in the middle of each request.
+struct Blocking(Clock);
+
+impl Driver for Blocking {
+    async fn connect(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+    async fn perform(&mut self, job: &Job, _live: &Live) -> Performed {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        std::thread::sleep(Duration::from_millis(30));
+        job.record(Outcome::Ok, self.0.now_ns()).into()
+    }
+    async fn give_up(&mut self, job: &Job, outcome: Outcome) -> Performed {
+        job.record(outcome, self.0.now_ns()).into()
+    }
+    fn close(&mut self) {}
+}
+
+#[test]
+fn a_blocked_measuring_thread_makes_the_run_invalid() {
+    let plan = plan(
+        SocketAddr::from(([127, 0, 0, 1], 1)),
+        "1",
+        TierLength::Requests("30"),
+    );
+    let clock = Clock::new();
+    let setup = Setup {
+        prompts: PromptSource::load(&plan.workload, plan.seed).unwrap(),
+        head: head(plan, &clock),
+        clock: clock.clone(),
+        adapter: None,
+        file: None,
+    };
+    let (outlets, kept, _, _) = outlets();
+    let handle = engine::start_with(setup, move |_| Blocking(clock.clone()), outlets).unwrap();
+    let end = handle.join().unwrap();
+    assert_eq!(kept.lock().unwrap().requests.len(), 30);
+    let verdict = &end.run.summary.verdict;
+    let says_so = |r: &String| r.contains("ticker");
+    assert!(
+        !verdict.valid && verdict.reasons.iter().any(says_so),
+        "{verdict:?}"
+    );
+    assert!(end.run.health.tick_p99_ms.unwrap() > 5.0);
 }
 
 #[test]
