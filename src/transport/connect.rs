@@ -19,7 +19,7 @@ use super::connection::{Connection, Sender};
 use super::drive::{Driver, Engine, Tasks};
 use super::error::{kind_from_io, message_from_chain};
 use super::route::{HttpVersion, Route};
-use super::stamped::{Marks, Stamped};
+use super::stamped::{Marks, Stamped, keep_stamps_on};
 use super::tls::client_config;
 use super::wire::Wire;
 use super::{TransportError, TransportErrorKind};
@@ -64,6 +64,7 @@ struct Proxy {
 impl Connector {
     /// Fails when the CA file, the proxy's address or the host cannot be used.
     pub fn new(route: Route) -> Result<Self, TransportError> {
+        keep_stamps_on();
         let tls = route.tls.then(|| tls_from_route(&route)).transpose()?;
         let proxy = route.proxy.as_ref().map(proxy_from_url).transpose()?;
         let host_header = HeaderValue::from_str(&route.host_header())

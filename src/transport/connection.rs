@@ -19,11 +19,10 @@ use super::connect::{AddressForm, ConnectTimes};
 use super::decode::{Decoder, content_encoding};
 use super::drive::Driver;
 use super::stamped::{Mark, Marks};
-use super::{TransportError, TransportErrorKind};
+use super::{TransportError, TransportErrorKind, USER_AGENT};
 
 /// Steps that a look at an idle connection may take: a TLS ticket or two, an HTTP/2 setting, then the end.
 const MAX_LOOK_STEPS: u32 = 8;
-const USER_AGENT: &str = concat!("inferometer/", env!("CARGO_PKG_VERSION"));
 
 /// A connection to one target. Dropping it closes it, also in the middle of an answer.
 pub struct Connection {

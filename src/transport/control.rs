@@ -15,7 +15,7 @@ use url::Url;
 
 use super::error::message_from_chain;
 use super::tls::client_config;
-use super::{TransportError, TransportErrorKind};
+use super::{TransportError, TransportErrorKind, USER_AGENT};
 
 /// Bytes of an answer that are kept; the rest is not read.
 pub const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
@@ -85,6 +85,7 @@ impl Control {
             .referer(false)
             .cookie_provider(Arc::clone(&jar))
             .default_headers(headers)
+            .user_agent(USER_AGENT)
             .connect_timeout(options.connect_timeout)
             .timeout(options.total_timeout)
             .tcp_nodelay(true);
@@ -218,6 +219,7 @@ fn error_from_reqwest(error: reqwest::Error) -> TransportError {
         .and_then(Url::host_str)
         .unwrap_or("the server")
         .to_owned();
+    let is_https = error.url().is_some_and(|url| url.scheme() == "https");
     // A URL may hold a secret in its query.
     let error = error.without_url();
     if error.is_timeout() {
@@ -245,7 +247,21 @@ fn error_from_reqwest(error: reqwest::Error) -> TransportError {
     } else {
         ("The call failed", TransportErrorKind::Protocol)
     };
-    TransportError::from_chain(&format!("{what} to “{host}”"), &error, otherwise)
+    let mut found = TransportError::from_chain(&format!("{what} to “{host}”"), &error, otherwise);
+    if error.is_connect()
+        && matches!(
+            found.kind,
+            TransportErrorKind::Reset | TransportErrorKind::Truncated
+        )
+    {
+        // TCP stood, the handshake was cut.
+        found.kind = if is_https {
+            TransportErrorKind::Tls
+        } else {
+            TransportErrorKind::Connect
+        };
+    }
+    found
 }
 
 #[cfg(test)]
@@ -276,7 +292,8 @@ mod tests {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut buffer = vec![0; 65536];
                 let mut n = 0;
-                while !ends(&buffer[..n]) {
+                // A TLS handshake (first byte 22) is taken for a request as well.
+                while !ends(&buffer[..n]) && buffer[0] != 22 {
                     n += stream.read(&mut buffer[n..]).await.unwrap();
                 }
                 requests.push(String::from_utf8_lossy(&buffer[..n]).into_owned());
@@ -381,6 +398,10 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.kind, TransportErrorKind::Connect, "{error}");
         assert!(!error.message.contains("canary"), "{error}");
+        let (url, _task) = serve(vec![b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()]).await;
+        let https = Url::parse(&url.as_str().replace("http", "https")).unwrap();
+        let error = control.get(&https).await.unwrap_err();
+        assert_eq!(error.kind, TransportErrorKind::Tls, "{error}");
         let (url, _task) = serve(vec![b"garbage\r\n\r\n".to_vec()]).await;
         let error = control.get(&url).await.unwrap_err();
         assert_eq!(error.kind, TransportErrorKind::Protocol, "{error}");

@@ -83,6 +83,18 @@ fn kind_from_hyper(error: &hyper::Error) -> Option<TransportErrorKind> {
     } else if error.is_incomplete_message() || error.is_body_write_aborted() {
         Some(TransportErrorKind::Truncated)
     } else {
+        kind_from_http2(error)
+    }
+}
+
+/// HTTP/2's errors are another crate's; their texts tell what came from the peer and what from the socket.
+fn kind_from_http2(error: &hyper::Error) -> Option<TransportErrorKind> {
+    let text = error.source()?.to_string();
+    if text.contains("broken pipe") || text.contains("unexpected end of file") {
+        Some(TransportErrorKind::Truncated)
+    } else if text.contains("error received") || text.contains("reset by peer") {
+        Some(TransportErrorKind::Reset)
+    } else {
         None
     }
 }

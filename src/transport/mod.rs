@@ -22,3 +22,6 @@ pub use control::{Answer, Control, Options};
 pub use error::{TransportError, TransportErrorKind};
 pub use route::{HttpVersion, Route};
 pub use stamped::Mark;
+
+/// How both clients name themselves.
+const USER_AGENT: &str = concat!("inferometer/", env!("CARGO_PKG_VERSION"));

@@ -229,6 +229,50 @@ const IS_EDGE_TRIGGERED: bool = cfg!(any(
     target_os = "freebsd"
 ));
 
+/// Makes the kernel stamp packets from now on, and returns when it does. Linux does so only while some socket asks for
+/// it, and begins a moment after the first one asks: without this, the first answers of a run would go unstamped.
+/// Where it cannot be done, reads are stamped by us, and every mark says so.
+#[cfg(target_os = "linux")]
+pub(super) fn keep_stamps_on() {
+    use std::net::TcpStream;
+    use std::sync::OnceLock;
+
+    static KEPT: OnceLock<Option<(TcpStream, TcpStream)>> = OnceLock::new();
+    KEPT.get_or_init(|| stamped_pair().ok());
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn keep_stamps_on() {}
+
+/// A loopback connection that asks for stamps and has got one.
+#[cfg(target_os = "linux")]
+fn stamped_pair() -> io::Result<(std::net::TcpStream, std::net::TcpStream)> {
+    use std::io::Write as _;
+    use std::time::Duration;
+
+    use nix::sys::socket::{MsgFlags, setsockopt, sockopt::ReceiveTimestampns};
+
+    /// The kernel's worker needs far less than a millisecond, unless the machine is busy.
+    const MAX_TRIES: u32 = 50;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let mut writer = std::net::TcpStream::connect(listener.local_addr()?)?;
+    let (reader, _) = listener.accept()?;
+    reader.set_read_timeout(Some(Duration::from_millis(100)))?;
+    setsockopt(&reader, ReceiveTimestampns, &true)?;
+    for _ in 0..MAX_TRIES {
+        writer.write_all(b"?")?;
+        if receive_with(&reader, &mut [0; 8], MsgFlags::empty())?
+            .unix_ns
+            .is_some()
+        {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok((writer, reader))
+}
+
 struct Received {
     n: usize,
     /// The kernel's stamp of the last byte, ns since 1970.
@@ -237,10 +281,18 @@ struct Received {
 
 #[cfg(target_os = "linux")]
 fn receive(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<Received> {
-    use std::io::IoSliceMut;
-    use std::os::fd::AsRawFd as _;
+    receive_with(tcp, buffer, nix::sys::socket::MsgFlags::MSG_DONTWAIT)
+}
 
-    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+#[cfg(target_os = "linux")]
+fn receive_with(
+    tcp: &impl std::os::fd::AsRawFd,
+    buffer: &mut [u8],
+    flags: nix::sys::socket::MsgFlags,
+) -> io::Result<Received> {
+    use std::io::IoSliceMut;
+
+    use nix::sys::socket::{ControlMessageOwned, recvmsg};
 
     /// Room for one `timespec` message (32 bytes), aligned as the kernel writes it.
     #[repr(align(8))]
@@ -248,12 +300,7 @@ fn receive(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<Received> {
 
     let mut control = Control([0; 64]);
     let mut slices = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<()>(
-        tcp.as_raw_fd(),
-        &mut slices,
-        Some(&mut control.0),
-        MsgFlags::MSG_DONTWAIT,
-    )?;
+    let message = recvmsg::<()>(tcp.as_raw_fd(), &mut slices, Some(&mut control.0), flags)?;
     let unix_ns = message.cmsgs().ok().and_then(|mut messages| {
         messages.find_map(|message| match message {
             ControlMessageOwned::ScmTimestampns(time) => Some(
