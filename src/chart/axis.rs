@@ -18,6 +18,8 @@ pub enum AxisKind {
     Share,
     /// Seconds from the run's start, shown `m:ss`.
     Time,
+    /// Plain numbers with a tick at each of these only: a low pane.
+    Levels(Vec<f64>),
     /// Users on log2; a tick at each of these only.
     Users(Vec<f64>),
     /// Quantiles at log10(1/(1 − p)): p50, p90, p95, p99, p99.9.
@@ -98,7 +100,7 @@ impl Axis {
     pub fn text(&self, place: f64) -> String {
         let value = self.value(place);
         match self.kind {
-            AxisKind::Number | AxisKind::LogNumber => format::number(value),
+            AxisKind::Number | AxisKind::LogNumber | AxisKind::Levels(_) => format::number(value),
             AxisKind::LogMs | AxisKind::Ms => format::ms(value),
             AxisKind::Share => format::percent(value),
             AxisKind::Time => format::clock(value),
@@ -116,6 +118,7 @@ impl Axis {
         match &self.kind {
             AxisKind::LogMs | AxisKind::LogNumber => self.log_ticks(room),
             AxisKind::Users(levels) => self.at(levels, format::count),
+            AxisKind::Levels(levels) => self.at(levels, format::number),
             AxisKind::Percentile => {
                 let shown = QUANTILES.iter().map(|(q, label)| Tick {
                     place: self.place(*q),
@@ -216,6 +219,17 @@ impl Axis {
     }
 }
 
+/// The end of an axis from 0 that holds `most`: it moves in few steps, so that a growing run does not shake.
+pub(super) fn top_above(most: f64) -> f64 {
+    if !(most > 0.0 && most.is_finite()) {
+        return 1.0;
+    }
+    let power = 10f64.powf(most.log10().floor());
+    let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+    let fits = |step: &&f64| **step * power >= most * (1.0 - 1e-9);
+    steps.iter().find(fits).copied().unwrap_or(10.0) * power
+}
+
 /// The smallest of 1, 2, 5 × 10^k that is at least `least`.
 pub(super) fn step_above(least: f64) -> f64 {
     if !(least > 0.0 && least.is_finite()) {
@@ -298,6 +312,17 @@ mod tests {
             labels(&axis, 130.0),
             ["0", "2\u{202f}000", "4\u{202f}000", "6\u{202f}000"]
         );
+    }
+
+    #[test]
+    fn tops_hold_what_they_are_asked_to() {
+        for most in [0.03, 1.0, 64.0, 5_400.0, 9_999.0] {
+            let top = top_above(most);
+            assert!(top >= most && top <= most * 1.6, "{most} {top}");
+        }
+        assert!((top_above(0.0) - 1.0).abs() < 1e-12);
+        let low = Axis::new("", AxisKind::Levels(vec![0.0, 64.0]), (0.0, 64.0));
+        assert_eq!(labels(&low, 24.0), ["0", "64"]);
     }
 
     #[test]

@@ -5,9 +5,21 @@
 //! `look/tokens.md` section 6 fixes (widths of ink, opacities by theme) are named by [`Shape`] and [`Colour`], not numbered.
 
 mod axis;
+mod distribution;
 pub mod format;
+mod load_curve;
+mod over_time;
+mod overlay;
+mod requests;
+#[cfg(test)]
+mod tests;
 
 pub use axis::{Axis, AxisKind, Tick};
+pub use distribution::{ecdf, histogram, percentiles};
+pub use load_curve::{knee, load_curve};
+pub use over_time::{Throughput, over_time};
+pub use overlay::{Look, cold_over_warm, overlay};
+pub use requests::requests;
 
 /// A chart: one x axis, one or two panes above each other.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -217,7 +229,7 @@ impl Chart {
 }
 
 impl Mark {
-    pub(crate) fn new(colour: Colour, shape: Shape) -> Self {
+    fn new(colour: Colour, shape: Shape) -> Self {
         Self {
             series: None,
             colour,
@@ -225,11 +237,41 @@ impl Mark {
         }
     }
 
-    pub(crate) fn of(series: usize, colour: Colour, shape: Shape) -> Self {
+    fn of(series: usize, colour: Colour, shape: Shape) -> Self {
         Self {
             series: Some(series),
             colour,
             shape,
+        }
+    }
+}
+
+impl LegendEntry {
+    fn new(name: impl Into<String>, colour: Colour, swatch: Swatch) -> Self {
+        Self {
+            name: name.into(),
+            colour,
+            swatch,
+        }
+    }
+}
+
+impl Pane {
+    fn whole(y: Axis, marks: Vec<Mark>) -> Self {
+        Self {
+            y,
+            marks,
+            share: 1.0,
+            has_rail: false,
+        }
+    }
+}
+
+impl ChartTable {
+    fn new(header: &[&str]) -> Self {
+        Self {
+            header: header.iter().map(|h| (*h).to_owned()).collect(),
+            rows: Vec::new(),
         }
     }
 }
