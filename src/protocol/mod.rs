@@ -5,13 +5,17 @@
 //! `/v1/models`, uploads) and detection go over `transport::control`, apart from what is measured.
 
 pub mod curl;
+pub mod detect;
+pub mod explain;
 pub mod gradio;
 pub mod headers;
+pub mod mask;
 pub mod openai;
 pub mod said;
 mod shell;
 pub mod sse;
 pub mod target_url;
+pub mod test_request;
 
 use std::sync::Arc;
 
@@ -19,6 +23,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use crate::domain::{Ended, Failure, GradioFacts, Issue, Prompt, TokenSource};
+
+pub use detect::{detect, prepare};
 
 /// One HTTP call of a measured request. Its route is relative to the target's origin.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::LOCATION;
 use secrecy::SecretString;
+use serde::de::IgnoredAny;
 use url::Url;
 
 use super::address::Address;
@@ -37,6 +38,7 @@ pub async fn prepare(
     let extra =
         parse_extra(&workload.extra_body).map_err(|issue| PrepareError::Refused(vec![issue]))?;
     let listing = Listing::ask(&address, control).await;
+    listing.fail_unless_reached()?;
     let named = target
         .model
         .as_deref()
@@ -47,7 +49,6 @@ pub async fn prepare(
         None if extra.contains_key("model") => None,
         None => listing.first_model(key.is_some())?,
     };
-    listing.fail_unless_reached()?;
     let mut info = listing.to_info(&address, api, control).await;
     if let Some(name) = named.filter(|name| !listing.may_have(name)) {
         info.notes.push(format!(
@@ -71,21 +72,42 @@ pub async fn prepare(
     Ok((Arc::new(adapter), info))
 }
 
-/// What an address looks like as an OpenAI-compatible server, for the form. `Ok` also when only the address says so.
+/// What an address looks like as an OpenAI-compatible server.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub info: TargetInfo,
+    /// The server showed that it is one; else only the address may say so.
+    pub is_sure: bool,
+}
+
+/// Asks for the models and, where that does not settle it, whether the route exists.
 pub async fn describe(
     url: &Url,
     protocol: Protocol,
     control: &Control,
-) -> Result<TargetInfo, PrepareError> {
+) -> Result<Described, PrepareError> {
     let address = Address::of(url);
     let api = Api::of(protocol).or(address.api).unwrap_or(Api::Chat);
     let listing = Listing::ask(&address, control).await;
     listing.fail_unless_reached()?;
-    Ok(listing.to_info(&address, api, control).await)
+    listing.fail_while_loading()?;
+    let mut info = listing.to_info(&address, api, control).await;
+    let mut is_sure = listing.is_openai();
+    if !is_sure {
+        let base = listing.base(&address);
+        let route = format!("{base}{}", api.route());
+        // A GET generates nothing; a server that has the route says that it wants a POST.
+        if let Ok(answer) = control.get(&address.url(base, api.route())).await {
+            is_sure = answer.status == 405;
+            info.evidence
+                .push(format!("GET {route} answered {}", answer.status));
+        }
+    }
+    Ok(Described { info, is_sure })
 }
 
 /// What asking for the models showed.
-pub(super) struct Listing {
+struct Listing {
     /// The answers under each base, in turn.
     answers: Vec<(String, Asked)>,
 }
@@ -128,16 +150,41 @@ impl Listing {
             .map_or_else(|| address.default_base(), |(base, _)| base)
     }
 
-    pub(super) fn models(&self) -> &[Model] {
+    fn models(&self) -> &[Model] {
         match self.best() {
             Some((_, Asked::Listed(models, _))) => models,
             _ => &[],
         }
     }
 
-    /// An OpenAI-compatible server answered: a list, or an error in JSON.
-    pub(super) fn is_openai(&self) -> bool {
-        matches!(self.best(), Some((_, Asked::Listed(..))))
+    /// An OpenAI-compatible server answered: a list, or a gate before one that speaks JSON.
+    fn is_openai(&self) -> bool {
+        match self.best() {
+            Some((_, Asked::Listed(..))) => true,
+            Some((_, Asked::Answered(answer))) => {
+                let is_json = serde_json::from_slice::<IgnoredAny>(&answer.body).is_ok();
+                matches!(answer.status, 401 | 403) && is_json
+            }
+            Some((_, Asked::Unreachable(_))) | None => false,
+        }
+    }
+
+    /// 503, as llama.cpp answers on every route until its model is there.
+    fn fail_while_loading(&self) -> Result<(), PrepareError> {
+        match self.best() {
+            Some((_, Asked::Answered(answer))) if answer.status == 503 => {
+                let said = said::message_in_body(&answer.body);
+                let message = format!(
+                    "The server is not ready (503 “{said}”); wait until its model is loaded and try again"
+                );
+                Err(PrepareError::Unreachable(Failure::with_status(
+                    FailureKind::HttpStatus,
+                    503,
+                    message,
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A list that does not hold the name rules it out; no list rules out nothing.
@@ -181,15 +228,13 @@ impl Listing {
         }
         Err(match self.best() {
             Some((_, Asked::Unreachable(failure))) => PrepareError::Unreachable(failure.clone()),
-            Some((_, Asked::Answered(answer))) => match answer.status {
-                401 | 403 => PrepareError::Refused(vec![key_issue(answer, has_key)]),
-                503 => PrepareError::Unreachable(Failure::with_status(
-                    FailureKind::HttpStatus,
-                    503,
-                    said::message_in_body(&answer.body),
-                )),
-                status => no_model(&format!("it answered {status}")),
-            },
+            Some((_, Asked::Answered(answer))) => {
+                self.fail_while_loading()?;
+                match answer.status {
+                    401 | 403 => PrepareError::Refused(vec![key_issue(answer, has_key)]),
+                    status => no_model(&format!("it answered {status}")),
+                }
+            }
             _ => no_model("its list is empty"),
         })
     }
