@@ -16,7 +16,8 @@ pub struct Target {
     /// OpenAI-compatible servers: none means the first that the server lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Gradio: the named endpoint, as `/chat`; none means the first that is public.
+    /// Gradio: the named endpoint, as `/chat`; none means `/chat` or `/predict` where it streams and takes text, else the
+    /// first that is public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_name: Option<String>,
     #[serde(default)]

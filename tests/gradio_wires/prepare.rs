@@ -8,7 +8,7 @@ use url::Url;
 use super::app::{App, control, fixture, pages};
 use super::{SERVERS, prompt};
 
-fn issues<T>(result: Result<T, PrepareError>) -> Vec<Issue> {
+pub(crate) fn issues<T>(result: Result<T, PrepareError>) -> Vec<Issue> {
     match result {
         Err(PrepareError::Refused(issues)) => issues,
         Err(other) => panic!("{other}"),
@@ -17,19 +17,19 @@ fn issues<T>(result: Result<T, PrepareError>) -> Vec<Issue> {
 }
 
 #[track_caller]
-fn has(issues: &[Issue], field: &str, message: &str) {
+pub(crate) fn has(issues: &[Issue], field: &str, message: &str) {
     let found = issues
         .iter()
         .any(|i| i.field == field && i.message.contains(message));
     assert!(found, "{field} {message}: {issues:?}");
 }
 
-fn body(adapter: &inferometer::protocol::SharedAdapter, prompt: &Prompt) -> Value {
+pub(crate) fn body(adapter: &inferometer::protocol::SharedAdapter, prompt: &Prompt) -> Value {
     let call = adapter.exchange(prompt, 0, 0).next_call(0).unwrap();
     serde_json::from_slice::<Value>(&call.body).unwrap()["data"].take()
 }
 
-fn workload(inputs: &[(&str, Value)]) -> Workload {
+pub(crate) fn workload(inputs: &[(&str, Value)]) -> Workload {
     Workload {
         inputs: inputs
             .iter()
@@ -114,8 +114,10 @@ async fn prompts_and_defaults_stand_in_their_places() {
         body(&adapter, &prompt()),
         json!(["Hello!!", "one \"two\"", 3])
     );
-    let mut swapped = Workload::default();
-    swapped.user_input = Some("system".to_owned());
+    let swapped = Workload {
+        user_input: Some("system".to_owned()),
+        ..Workload::default()
+    };
     let adapter = app.adapter(app.target("/chat"), &swapped).await;
     assert_eq!(
         body(&adapter, &prompt()),
@@ -173,12 +175,16 @@ async fn what_an_endpoint_does_not_have_is_refused() {
         "target.api_name",
         "no endpoint “/nosuch”; it has /echo, /chat, /count",
     );
-    let mut system = Workload::default();
-    system.system = "x".to_owned();
+    let system = Workload {
+        system: "x".to_owned(),
+        ..Workload::default()
+    };
     let none = issues(app.prepare(app.target("/echo"), &system).await);
     has(&none, "workload.system", "no input for a system prompt");
-    let mut users = Workload::default();
-    users.users = vec!["x".to_owned()];
+    let users = Workload {
+        users: vec!["x".to_owned()],
+        ..Workload::default()
+    };
     let none = issues(app.prepare(app.target("/slow"), &users).await);
     has(&none, "workload.users", "no text input");
 }
@@ -202,13 +208,9 @@ async fn files_are_uploaded_once_and_their_time_is_told() {
             .iter()
             .any(|n| n.contains("“tiny.png” was uploaded once") && n.contains(" ms"))
     );
-    let seen = app.seen.lock().unwrap();
-    let uploads = seen
-        .iter()
-        .filter(|h| h.contains("/gradio_api/upload"))
-        .count();
-    assert_eq!(uploads, 1);
-    drop(seen);
+    let is_upload = |head: &&String| head.contains("/gradio_api/upload");
+    let n_uploads = app.seen.lock().unwrap().iter().filter(is_upload).count();
+    assert_eq!(n_uploads, 1);
 
     let missing = workload(&[("img", json!({"file": "/no/such.png"}))]);
     has(
@@ -403,105 +405,4 @@ async fn what_is_no_open_gradio_app_is_told_apart() {
     );
     // What is not listed can still be asked by name.
     app.adapter(app.target("/echo"), &Workload::default()).await;
-}
-
-#[tokio::test]
-async fn components_become_typed_inputs() {
-    let config = json!({"version": "6.31.0", "protocol": "sse_v3", "api_prefix": "/gradio_api", "components": [
-        {"id": 1, "type": "slider", "props": {"minimum": 1, "maximum": 8, "step": 1}, "skip_api": false},
-        {"id": 2, "type": "dropdown", "props": {"choices": [["A", "a"], ["B", 2]]}},
-        {"id": 3, "type": "checkboxgroup", "props": {}},
-        {"id": 4, "type": "checkbox", "props": {}},
-        {"id": 5, "type": "multimodaltextbox", "props": {}},
-        {"id": 6, "type": "state", "props": {}},
-        {"id": 7, "type": "dropdown", "props": {"choices": [["A", "a"]], "allow_custom_value": true}},
-        {"id": 8, "type": "mystery", "props": {}},
-        {"id": 9, "type": "number", "props": {}},
-    ], "dependencies": [{"id": 4, "api_name": "all", "inputs": [6, 1, 2, 3, 4, 5, 6, 7, 8, 9], "outputs": [], "types": {"generator": true}}]});
-    let parameter = |name: &str, component: &str, schema: Value, example: Value| json!({"parameter_name": name, "label": name, "parameter_has_default": false, "type": schema, "component": component, "example_input": example});
-    let info = json!({"named_endpoints": {"/all": {"parameters": [
-        parameter("n", "Slider", json!({"type": "number"}), json!(1)),
-        parameter("one", "Dropdown", json!({}), json!("a")),
-        parameter("many", "Checkboxgroup", json!({"type": "array", "items": {"type": "string", "enum": ["x", "y"]}}), json!([])),
-        parameter("on", "Checkbox", json!({"type": "boolean"}), json!(true)),
-        parameter("message", "Multimodaltextbox", json!({"type": "object"}), json!({"text": "", "files": []})),
-        parameter("free", "Dropdown", json!({"type": "string", "enum": ["a"]}), json!("a")),
-        parameter("odd", "Mystery", json!({"type": "object"}), Value::Null),
-        parameter("whole", "Number", json!({"type": "integer"}), json!(3)),
-    ], "returns": []}}});
-    let app = App::start(
-        [
-            ("/config", (200, "", config.to_string())),
-            ("/gradio_api/info", (200, "", info.to_string())),
-        ]
-        .into(),
-    )
-    .await;
-    let described = gradio::describe(&Url::parse(&app.url).unwrap(), &control())
-        .await
-        .unwrap();
-    let kinds: Vec<InputKind> = described.endpoints[0]
-        .inputs
-        .iter()
-        .map(|i| i.kind.clone())
-        .collect();
-    let dropdown = |choices: &[Value], multiple| InputKind::Dropdown {
-        choices: choices.to_vec(),
-        multiple,
-    };
-    assert_eq!(
-        kinds,
-        [
-            InputKind::Slider {
-                min: 1.0,
-                max: 8.0,
-                step: Some(1.0)
-            },
-            dropdown(&[json!("a"), json!(2)], false),
-            dropdown(&[json!("x"), json!("y")], true),
-            InputKind::Checkbox,
-            InputKind::Json,
-            dropdown(&[json!("a")], false),
-            InputKind::Json,
-            InputKind::Number,
-        ]
-    );
-    // Without default and example an input must be set.
-    has(
-        &issues(app.prepare(app.target("/all"), &Workload::default()).await),
-        "workload.inputs.odd",
-        "no default and no example",
-    );
-    let bad = workload(&[
-        ("n", json!(9)),
-        ("one", json!("c")),
-        ("many", json!(["x", "z"])),
-        ("on", json!("yes")),
-        ("whole", json!(1.5)),
-        ("odd", json!(1)),
-    ]);
-    let told = issues(app.prepare(app.target("/all"), &bad).await);
-    has(&told, "workload.inputs.n", "a number from 1 to 8");
-    has(&told, "workload.inputs.one", "one of a, 2");
-    has(&told, "workload.inputs.many", "a list of x, y");
-    has(&told, "workload.inputs.on", "true or false");
-    has(&told, "workload.inputs.whole", "without a fraction");
-    assert_eq!(told.len(), 5, "{told:?}");
-    let good = workload(&[
-        ("n", json!("2")),
-        ("one", json!(2)),
-        ("many", json!("[\"y\"]")),
-        ("on", json!("false")),
-        ("free", json!("other")),
-        ("odd", json!("null")),
-        ("message", json!({"files": [{"path": "/a"}]})),
-        ("whole", json!(2)),
-    ]);
-    let adapter = app.adapter(app.target("/all"), &good).await;
-    let sent = body(&adapter, &prompt());
-    let message = json!({"text": "one \"two\"", "files": [{"path": "/a"}]});
-    assert_eq!(
-        sent,
-        json!([null, 2, 2, ["y"], false, message, null, "other", null, 2])
-    );
 }

@@ -1,5 +1,7 @@
 //! Captures of live servers (`tests/data/transcripts/`) as responses that an exchange can be fed with.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use inferometer::domain::{Failure, FailureKind};
 use inferometer::protocol::{Exchange, Stamp};
@@ -54,13 +56,15 @@ pub(crate) fn one(server: &str, name: &str) -> Response {
     load(server, name).into_iter().next().unwrap()
 }
 
-/// `[+0.0402 recv 172]`: seconds and bytes.
-fn mark(line: &str) -> Option<(f64, usize)> {
+/// `[+0.0402 recv 172]`: microseconds and bytes.
+fn mark(line: &str) -> Option<(u64, usize)> {
     let (at, n) = line
         .strip_prefix("[+")?
         .strip_suffix(']')?
         .split_once(" recv ")?;
-    Some((at.parse().ok()?, n.parse().ok()?))
+    let (secs, fraction) = at.split_once('.')?;
+    let micros = format!("{secs}{fraction:0<6}");
+    Some((micros.parse().ok()?, n.parse().ok()?))
 }
 
 fn response(text: &str) -> Response {
@@ -69,14 +73,15 @@ fn response(text: &str) -> Response {
     let mut read_no = 0;
     while let Some((line, after)) = rest.split_once('\n') {
         rest = after;
-        let Some((secs, n)) = mark(line) else {
+        let Some((micros, n)) = mark(line) else {
             continue;
         };
         read_no += 1;
-        let at_ns = (secs * 1e9).round() as u64;
+        let at_ns = Duration::from_micros(micros).as_nanos();
+        let at_ns = u64::try_from(at_ns).unwrap();
         // Paths in one traceback were shortened, so that the count alone would run into the next mark.
         let content = rest.split("\n[+").next().unwrap_or_default();
-        let content = content.replace('␍', "\r") + "\n";
+        let content = format!("{}\n", content.replace('␍', "\r"));
         let stamp = Stamp { at_ns, read_no };
         bytes.extend(content.bytes().take(n).map(|b| (b, stamp)));
     }
@@ -134,7 +139,7 @@ fn unchunked(mut raw: &[(u8, Stamp)]) -> (Vec<(u8, Stamp)>, bool) {
 
 /// Feeds one answer to an exchange whose call was just made.
 pub(crate) fn feed(exchange: &mut dyn Exchange, response: &Response) {
-    let first = response.reads.first().map_or(Stamp::default(), |r| r.1);
+    let first = response.reads.first().map_or_else(Stamp::default, |r| r.1);
     exchange.head(response.status, &response.headers, first);
     let mut last = first;
     for (bytes, stamp) in &response.reads {

@@ -149,7 +149,9 @@ fn component(value: &Value) -> Option<(u64, Component)> {
         .and_then(Value::as_str)
         .unwrap_or_default();
     let kind = kind.to_lowercase();
-    let schema = value.get("api_info_as_input").or(value.get("api_info"));
+    let schema = value
+        .get("api_info_as_input")
+        .or_else(|| value.get("api_info"));
     Some((
         id,
         Component {

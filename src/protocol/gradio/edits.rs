@@ -140,7 +140,7 @@ fn delete(parent: &mut Value, key: &Value) -> Option<bool> {
 fn error(what: &str, edit: &Value) -> EditError {
     let mut shown = edit.to_string();
     if shown.chars().count() > 120 {
-        shown = shown.chars().take(120).collect::<String>() + "…";
+        shown = shown.chars().take(120).chain(['…']).collect();
     }
     EditError(format!("{what}: {shown}"))
 }
@@ -152,6 +152,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
     fn check(before: Value, edits: Value, after: Value, changed: bool) {
         let mut value = before;
         assert_eq!(apply(&mut value, &edits), Ok(changed));

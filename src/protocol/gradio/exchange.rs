@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 
 use super::info::OutputKind;
-use super::inputs::Template;
 use super::outputs::{Change, Outputs};
+use super::template::Template;
 use crate::domain::{Ended, Failure, FailureKind, GradioFacts, TokenSource};
 use crate::protocol::headers::retry_after_secs;
 use crate::protocol::sse::{SseEvent, SseParser};
@@ -28,7 +28,7 @@ pub(super) struct Job {
     pub(super) headers: HeaderMap,
     pub(super) data: Template,
     pub(super) sends_edits: bool,
-    /// `/cancel` is there (4.44 and later); before, closing the stream is all there is.
+    /// From 5 on `/cancel` closes a generator. 4.44's only forgets it, where closing the stream closes it as well.
     pub(super) can_cancel: bool,
     /// Below 6 the `/call` wire loses an error's message.
     pub(super) loses_messages: bool,
@@ -143,16 +143,14 @@ impl<W: Wire> TwoCalls<W> {
         }
         let answer: Option<Value> = serde_json::from_slice(&body).ok();
         let event_id = answer.as_ref().and_then(|a| a.get("event_id")?.as_str());
-        match event_id.filter(|id| (200..300).contains(&status) && is_plain(id)) {
-            Some(id) => {
-                self.tally.facts.event_id = Some(id.to_owned());
-                self.step = Step::Subscribe;
-            }
-            None => {
-                let failure = self.refused(status, &body);
-                self.tally.settle(Err(failure));
-                self.step = Step::Over;
-            }
+        let event_id = event_id.filter(|id| (200..300).contains(&status) && is_plain(id));
+        if let Some(id) = event_id {
+            self.tally.facts.event_id = Some(id.to_owned());
+            self.step = Step::Subscribe;
+        } else {
+            let failure = self.refused(status, &body);
+            self.tally.settle(Err(failure));
+            self.step = Step::Over;
         }
     }
 }
@@ -193,9 +191,9 @@ impl<W: Wire> Exchange for TwoCalls<W> {
         if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|e| *e != "identity") {
             self.tally.content_encoding = Some(encoding.to_owned());
         }
-        self.content_type = text(header::CONTENT_TYPE)
+        text(header::CONTENT_TYPE)
             .unwrap_or("no content type")
-            .to_owned();
+            .clone_into(&mut self.content_type);
         self.location = text(header::LOCATION)
             .filter(|_| (300..400).contains(&status))
             .map(ToOwned::to_owned);

@@ -77,8 +77,8 @@ pub(super) fn endpoint(
         .iter()
         .map(|id| config.component(*id))
         .collect();
-    let is_state = |c: &Option<&Component>| c.is_some_and(|c| c.skip_api);
-    let given: Vec<Option<&Component>> = inputs.iter().copied().filter(|c| !is_state(c)).collect();
+    let is_state = |c: Option<&Component>| c.is_some_and(|c| c.skip_api);
+    let given: Vec<Option<&Component>> = inputs.iter().copied().filter(|c| !is_state(*c)).collect();
     let parameters: Vec<Parameter> = match list("parameters") {
         // An unknown shape of `/config`: what `/info` lists is then all that is sent.
         Some(told) => told
@@ -97,11 +97,11 @@ pub(super) fn endpoint(
     };
     let slots = if given.len() == parameters.len() {
         let mut next = 0..;
-        let slot = |c: &Option<&Component>| match (is_state(c), &mut next) {
+        let slot = |c: Option<&Component>| match (is_state(c), &mut next) {
             (true, _) => Slot::State,
             (false, next) => Slot::Input(next.next().unwrap_or_default()),
         };
-        inputs.iter().map(slot).collect()
+        inputs.iter().copied().map(slot).collect()
     } else {
         (0..parameters.len()).map(Slot::Input).collect()
     };

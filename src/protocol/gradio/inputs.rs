@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::info::{Endpoint, Rule, Slot};
-use crate::domain::{InputField, InputKind, Issue, Prompt, Workload};
+use super::template::{Piece, Template};
+use crate::domain::{InputField, InputKind, Issue, Workload};
 
 /// The inputs of every request, before their files are uploaded.
 #[derive(Clone, Debug)]
@@ -128,19 +129,18 @@ impl<'a> Filler<'a> {
             .user_input
             .as_deref()
             .filter(|n| !n.is_empty());
-        let position = match chosen {
-            Some(name) => self.named("workload.user_input", name)?,
-            None => {
-                let suggested = self.endpoint.public.user_input.as_deref();
-                let Some(position) = suggested.and_then(|name| self.position(name)) else {
-                    self.without_user_input();
-                    return None;
-                };
-                position
-            }
+        let position = if let Some(name) = chosen {
+            self.named("workload.user_input", name)?
+        } else {
+            let suggested = self.endpoint.public.user_input.as_deref();
+            let Some(position) = suggested.and_then(|name| self.position(name)) else {
+                self.without_user_input();
+                return None;
+            };
+            position
         };
         let (field, rule) = self.field(position)?;
-        let is_set = self.workload.inputs.get(&field.name).is_some();
+        let is_set = self.workload.inputs.contains_key(&field.name);
         if !is_set || rule.multimodal {
             return Some(position);
         }
@@ -178,13 +178,12 @@ impl<'a> Filler<'a> {
             .system_input
             .as_deref()
             .filter(|n| !n.is_empty());
-        let position = match chosen {
-            Some(name) => self.named("workload.system_input", name),
-            None => {
-                let suggested = self.endpoint.public.system_input.as_deref();
-                let position = suggested.and_then(|name| self.position(name));
-                position.filter(|p| Some(*p) != user)
-            }
+        let position = if let Some(name) = chosen {
+            self.named("workload.system_input", name)
+        } else {
+            let suggested = self.endpoint.public.system_input.as_deref();
+            let position = suggested.and_then(|name| self.position(name));
+            position.filter(|p| Some(*p) != user)
         };
         if chosen.is_some() && position.is_some() && position == user {
             let message = "the system prompt and the user prompt cannot go into the same input";
@@ -252,7 +251,7 @@ impl<'a> Filler<'a> {
         if !field.has_default {
             let remote = default
                 .get("url")
-                .or(default.get("path"))
+                .or_else(|| default.get("path"))
                 .and_then(Value::as_str);
             match remote.filter(|_| matches!(field.kind, InputKind::File { .. })) {
                 Some(url) => self.notes.push(format!(
@@ -388,7 +387,7 @@ fn short(value: &Value) -> String {
         .as_str()
         .map_or_else(|| value.to_string(), ToOwned::to_owned);
     if text.chars().count() > 60 {
-        text.chars().take(60).collect::<String>() + "…"
+        text.chars().take(60).chain(['…']).collect()
     } else {
         text
     }
@@ -435,19 +434,6 @@ fn with_uploads(value: &mut Value, uploads: &BTreeMap<PathBuf, Value>) {
     }
 }
 
-/// `data` of every request, written once except for the prompts.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Template {
-    pieces: Vec<Piece>,
-}
-
-#[derive(Clone, Debug)]
-enum Piece {
-    Text(String),
-    System { otherwise: String },
-    User,
-}
-
 impl Filled {
     /// Puts the uploaded files in place of the local ones.
     pub(super) fn template(mut self, uploads: &BTreeMap<PathBuf, Value>) -> Template {
@@ -479,23 +465,4 @@ impl Filled {
         pieces.push(Piece::Text("]".to_owned()));
         Template { pieces }
     }
-}
-
-impl Template {
-    pub(super) fn render(&self, prompt: &Prompt) -> String {
-        let mut data = String::new();
-        for piece in &self.pieces {
-            match (piece, &prompt.system) {
-                (Piece::Text(text), _) => data.push_str(text),
-                (Piece::System { .. }, Some(system)) => push_json(&mut data, system),
-                (Piece::System { otherwise }, None) => data.push_str(otherwise),
-                (Piece::User, _) => push_json(&mut data, &prompt.user),
-            }
-        }
-        data
-    }
-}
-
-fn push_json(data: &mut String, text: &str) {
-    data.push_str(&Value::from(text).to_string());
 }

@@ -13,6 +13,7 @@ mod mapping;
 mod outputs;
 mod prepare;
 mod queue;
+mod template;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;

@@ -208,6 +208,7 @@ mod tests {
         Outputs::new(kinds.into())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
     fn list(value: Value) -> Vec<Value> {
         value.as_array().cloned().unwrap()
     }

@@ -81,7 +81,7 @@ pub async fn prepare(
         headers: with_cookies(headers, control.cookie_header(&app.base)),
         data: filled.template(&uploads),
         sends_edits: app.config.sends_edits(),
-        can_cancel: app.config.protocol == "sse_v3",
+        can_cancel: app.config.version.major >= 5,
         loses_messages: app.config.version.major < 6,
         outputs: endpoint.outputs.into(),
     };
