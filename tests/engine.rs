@@ -624,6 +624,89 @@ fn an_aborted_request_tells_the_server() {
     assert_eq!(*paths, ["/join", "/join", "/cancel", "/cancel"]);
 }
 
+/// A wire whose last word comes before the body's end.
+struct Curt;
+
+struct CurtExchange {
+    is_sent: bool,
+    is_done: bool,
+}
+
+impl Adapter for Curt {
+    fn exchange(&self, _prompt: &Prompt, _user: u32, _seq: u64) -> Box<dyn Exchange> {
+        Box::new(CurtExchange {
+            is_sent: false,
+            is_done: false,
+        })
+    }
+    fn facts(&self) -> &ServerFacts {
+        unreachable!("the head has them")
+    }
+}
+
+impl Exchange for CurtExchange {
+    fn next_call(&mut self, _now_ns: u64) -> Option<HttpCall> {
+        (!std::mem::replace(&mut self.is_sent, true)).then(|| call("/x"))
+    }
+    fn head(&mut self, _status: u16, _headers: &HeaderMap, _stamp: Stamp) {}
+    fn data(&mut self, _bytes: &[u8], _stamp: Stamp) {
+        self.is_done = true;
+    }
+    fn end(&mut self, result: Result<(), Failure>, _stamp: Stamp) {
+        assert_eq!(result, Ok(()));
+    }
+    fn n_tokens_seen(&self) -> u64 {
+        0
+    }
+    fn is_done(&self) -> bool {
+        self.is_done
+    }
+    fn cancel_call(&self) -> Option<HttpCall> {
+        None
+    }
+    fn reply(self: Box<Self>) -> Reply {
+        Reply {
+            result: Some(Ok(Ended::OkDone)),
+            ..Reply::default()
+        }
+    }
+}
+
+#[test]
+fn a_known_outcome_does_not_wait_for_the_end_of_the_body() {
+    let server = serve(|n| match n {
+        0 => Answer::Stall,
+        _ => Answer::Stream {
+            first_ms: 1,
+            gap_ms: 1,
+            n: 3,
+        },
+    });
+    let plan = plan(server.address, "1", TierLength::Requests("3"));
+    let (end, records) = run(plan, Arc::new(Curt));
+    assert_eq!(
+        end.run.summary.stages[0].ok, 3,
+        "{:?}",
+        end.run.summary.errors
+    );
+    let took_ns = |r: &RequestRecord| r.end_ns - r.first_byte_ns.unwrap();
+    // The server falls silent for two seconds; only a part of that is waited for, and the connection is given up.
+    assert!(
+        (200_000_000..1_800_000_000).contains(&took_ns(&records[0])),
+        "{}",
+        took_ns(&records[0])
+    );
+    let kinds: Vec<_> = records.iter().map(kind_of).collect();
+    assert_eq!(
+        kinds,
+        [
+            ConnectionKind::Reused,
+            ConnectionKind::New,
+            ConnectionKind::Reused
+        ]
+    );
+}
+
 /// Blocks the measuring thread in the middle of each request.
 struct Blocking(Clock);
 

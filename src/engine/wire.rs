@@ -101,6 +101,8 @@ struct Seen {
     connection: Option<ConnectionFacts>,
     status: Option<u16>,
     content_encoding: Option<String>,
+    /// The rest of a body was not waited for.
+    is_cut: bool,
 }
 
 impl WireDriver {
@@ -232,11 +234,9 @@ impl Driver for WireDriver {
         if !self.wires.keep {
             self.connection = None;
         }
-        let read_ns = self.current.as_ref().map_or(0, |c| c.seen.last_read.at_ns);
-        let end_ns = match failed {
-            None if read_ns > 0 => read_ns,
-            _ => self.wires.clock.now_ns(),
-        };
+        let ended = self.current.as_ref().map(|c| &c.seen);
+        let ended = ended.filter(|seen| failed.is_none() && !seen.is_cut && seen.n_reads > 0);
+        let end_ns = ended.map_or_else(|| self.wires.clock.now_ns(), |seen| seen.last_read.at_ns);
         self.performed(job, end_ns, failed, None)
     }
 
@@ -414,6 +414,7 @@ impl Caller<'_> {
 
     fn drop_rest(&mut self, failure: Option<Failure>) -> Result<(), Failure> {
         *self.connection = None;
+        self.seen.is_cut = true;
         failure.map_or(Ok(()), Err)
     }
 
