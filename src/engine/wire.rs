@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::domain::{
     ConnectionFacts, ConnectionKind, Connections, Failure, FailureKind, Outcome, RequestRecord,
@@ -101,6 +101,8 @@ struct Seen {
     connection: Option<ConnectionFacts>,
     status: Option<u16>,
     content_encoding: Option<String>,
+    /// The rest of a body was not waited for.
+    is_cut: bool,
 }
 
 impl WireDriver {
@@ -232,11 +234,9 @@ impl Driver for WireDriver {
         if !self.wires.keep {
             self.connection = None;
         }
-        let read_ns = self.current.as_ref().map_or(0, |c| c.seen.last_read.at_ns);
-        let end_ns = match failed {
-            None if read_ns > 0 => read_ns,
-            _ => self.wires.clock.now_ns(),
-        };
+        let ended = self.current.as_ref().map(|c| &c.seen);
+        let ended = ended.filter(|seen| failed.is_none() && !seen.is_cut && seen.n_reads > 0);
+        let end_ns = ended.map_or_else(|| self.wires.clock.now_ns(), |seen| seen.last_read.at_ns);
         self.performed(job, end_ns, failed, None)
     }
 
@@ -315,9 +315,10 @@ impl Caller<'_> {
             let opened = tokio::select! {
                 biased;
                 opened = self.wires.open() => opened?,
-                failure = self.dog.bite() => return Err(failure),
+                bitten = self.dog.bite() => return Err(bitten.unwrap_or_else(no_result)),
             };
-            self.seen.connect_ns.get_or_insert(opened.times().done_ns);
+            let done_ns = opened.times().done_ns;
+            self.seen.connect_ns.get_or_insert(done_ns);
             *self.connection = Some(opened);
         }
         // A request's second call says nothing new, unless it could not use the connection of the first.
@@ -349,7 +350,7 @@ impl Caller<'_> {
         let limited = tokio::select! {
             biased;
             answered = connection.send(request, &self.wires.clock) => Ok(answered),
-            failure = self.dog.bite() => Err(failure),
+            bitten = self.dog.bite() => Err(bitten.unwrap_or_else(no_result)),
         };
         if limited.is_err() {
             self.mark_sent();
@@ -375,7 +376,9 @@ impl Caller<'_> {
         seen.sent_ns.get_or_insert(head.sent_ns);
         seen.first_byte_ns = Some(head.first_byte_ns);
         seen.status = Some(head.status);
-        seen.content_encoding = head.content_encoding.clone();
+        if let Some(encoding) = &head.content_encoding {
+            seen.content_encoding = Some(encoding.clone());
+        }
         let stamp = Stamp {
             at_ns: head.head_ns,
             read_no: head.read_no,
@@ -385,35 +388,34 @@ impl Caller<'_> {
     }
 
     async fn read_body(&mut self) -> Result<(), Failure> {
-        let mut give_up_ns = None;
         loop {
             let Some(connection) = self.connection.as_mut() else {
                 return Err(no_result());
             };
-            let done_at = self.wires.clock.instant_from_ns(give_up_ns.unwrap_or(0));
             let chunk = tokio::select! {
                 biased;
                 chunk = connection.chunk() => chunk,
-                failure = self.dog.bite(), if give_up_ns.is_none() => return Err(failure),
-                () = sleep_until(done_at), if give_up_ns.is_some() => {
-                    *self.connection = None;
-                    return Ok(());
-                }
+                bitten = self.dog.bite() => return self.drop_rest(bitten),
             };
             match chunk {
                 Ok(Some(chunk)) => self.take_chunk(&chunk),
                 Ok(None) => return Ok(()),
-                // What was known to be over cannot be broken any more.
-                Err(_) if give_up_ns.is_some() => {
-                    *self.connection = None;
-                    return Ok(());
+                Err(error) => {
+                    // What was known to be over cannot be broken any more.
+                    let failure = (!self.dog.is_done()).then(|| failure_from(&error));
+                    return self.drop_rest(failure);
                 }
-                Err(error) => return Err(failure_from(&error)),
             }
-            if give_up_ns.is_none() && self.exchange.is_done() {
-                give_up_ns = Some(self.wires.clock.now_ns() + DONE_WAIT_NS);
+            if !self.dog.is_done() && self.exchange.is_done() {
+                self.dog.done(self.wires.clock.now_ns() + DONE_WAIT_NS);
             }
         }
+    }
+
+    fn drop_rest(&mut self, failure: Option<Failure>) -> Result<(), Failure> {
+        *self.connection = None;
+        self.seen.is_cut = true;
+        failure.map_or(Ok(()), Err)
     }
 
     fn take_chunk(&mut self, chunk: &Chunk) {

@@ -6,8 +6,10 @@
 
 pub mod curl;
 pub mod detect;
+pub mod explain;
 pub mod gradio;
 pub mod headers;
+pub mod mask;
 pub mod openai;
 pub mod said;
 mod shell;

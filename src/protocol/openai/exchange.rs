@@ -259,10 +259,10 @@ impl Exchange for OpenAiExchange {
     }
 
     fn end(&mut self, result: Result<(), Failure>, stamp: Stamp) {
-        let status = self.status;
-        let outcome = self.outcome(result, stamp).map_err(|mut failure| {
-            failure.status = failure.status.or(status);
-            failure
+        let outcome = self.outcome(result, stamp).map_err(|failure| Failure {
+            status: failure.status.or(self.status),
+            message: self.shared.masked(&failure.message),
+            ..failure
         });
         if outcome.is_ok() {
             self.marks.finish_ns.get_or_insert(stamp.at_ns);
