@@ -1,8 +1,8 @@
 //! The wires: one per file, the only place that knows JSON bodies.
 //!
 //! **Sans-I/O:** an [`Exchange`] is fed slices with their stamps by whoever drives the connection, and says which call to
-//! make next. It never waits, reads a clock or opens a socket. Preparation ([`Adapter::prepare`]: `/config`, `/info`,
-//! `/v1/models`, uploads) and detection go over `transport::control`, apart from what is measured.
+//! make next. It never waits, reads a clock or opens a socket. Preparation ([`prepare`]: `/config`, `/info`,
+//! `/v1/models`, uploads) and detection ([`detect()`]) go over `transport::control`, apart from what is measured.
 
 pub mod curl;
 pub mod detect;

@@ -7,6 +7,7 @@ mod address;
 mod body;
 mod chunk;
 mod exchange;
+mod learned;
 mod prepare;
 mod responses;
 mod server;
