@@ -12,17 +12,11 @@ fn main() -> ExitCode {
         Some(cli::args::Command::Demo(ref demo))
             if !demo.no_window && !demo.json && demo.out.is_none() && has_display() =>
         {
-            window(inferometer::app::Options {
-                open: Vec::new(),
-                demo: true,
-            })
+            window(inferometer::app::Options::new(Vec::new(), true))
         }
         Some(command) => cli::main(command),
         #[cfg(feature = "gui")]
-        None => window(inferometer::app::Options {
-            open: cli.files,
-            demo: false,
-        }),
+        None => window(inferometer::app::Options::new(cli.files, false)),
         #[cfg(not(feature = "gui"))]
         None => cli::without_window(&cli.files),
     }

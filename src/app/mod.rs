@@ -43,6 +43,22 @@ pub struct Options {
     pub presets: Vec<state::PresetEntry>,
 }
 
+impl Options {
+    /// With the presets that come with the program.
+    pub fn new(open: Vec<PathBuf>, demo: bool) -> Self {
+        let entry = |p: crate::session::Preset| state::PresetEntry {
+            id: p.id,
+            title: p.title,
+            plan: p.plan,
+        };
+        Self {
+            open,
+            demo,
+            presets: crate::session::presets().into_iter().map(entry).collect(),
+        }
+    }
+}
+
 /// Opens the window and stays until it is closed.
 ///
 /// # Errors
@@ -158,6 +174,7 @@ pub struct InferometerApp {
 
 impl InferometerApp {
     pub fn new(ctx: &egui::Context, session: Session, options: Options) -> Self {
+        session.send(Command::Restore);
         Self {
             window: Window::new(ctx, options),
             session,

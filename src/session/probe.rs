@@ -12,8 +12,9 @@ use super::target;
 use crate::domain::{
     Failure, FailureKind, Phase, Target, TargetInfo, TestReport, WaterfallPart, Workload,
 };
-use crate::protocol::test_request::{self, MAX_BODY_BYTES, Meaning, Tested};
-use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp};
+use crate::protocol::explain::{self, Meaning, Tested};
+use crate::protocol::test_request::{self, MAX_BODY_BYTES};
+use crate::protocol::{self, mask, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp};
 use crate::transport::{
     Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
 };
@@ -70,7 +71,7 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
                 has_key: key.is_some(),
                 info: None,
             };
-            (None, test_request::explain_failure(tested, &failure, None))
+            (None, explain::explain_failure(tested, &failure, None))
         }
         Err(PrepareError::Refused(issues)) => {
             let meaning = Meaning {
@@ -144,8 +145,8 @@ async fn one_request(
         info: Some(info),
     };
     match (&reply.result, &ended) {
-        (None | Some(Ok(_)), Err(failure)) => test_request::explain_failure(tested, failure, None),
-        _ => test_request::explain(tested, &reply),
+        (None | Some(Ok(_)), Err(failure)) => explain::explain_failure(tested, failure, None),
+        _ => explain::explain(tested, &reply),
     }
 }
 
@@ -297,7 +298,7 @@ impl Sight {
             .first_token_ns
             .zip(self.first_sent_ns)
             .map(|(token, sent)| token.saturating_sub(sent));
-        let masked = |text: &String| test_request::mask(text, secrets);
+        let masked = |text: &String| mask::mask(text, secrets);
         TestReport {
             sent_at: self.sent_at,
             ok: meaning.ok,

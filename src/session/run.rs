@@ -201,7 +201,8 @@ impl Run {
             clock,
             adapter: prepared.adapter,
             connector: prepared.connector,
-            prompts: prepared.prompts,
+            // Run again, a plan asks the same of the server; its unique markers are new, or a prefix cache would help.
+            prompts: prepared.prompts.salted(head.started_unix_ns.unsigned_abs()),
             file: Some(path.clone()),
         };
         let outlets = Outlets {
