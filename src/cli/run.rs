@@ -20,8 +20,10 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn open() -> Result<Self, String> {
         let (wake, woken) = sync_channel(1);
-        let session = Session::start(move || drop(wake.try_send(())))
-            .map_err(|e| format!("cannot start: {e:#}"))?;
+        let session = Session::start(move || {
+            wake.try_send(()).ok();
+        })
+        .map_err(|e| format!("cannot start: {e:#}"))?;
         Ok(Self { session, woken })
     }
 
@@ -61,7 +63,14 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    measure(plan, args.out.clone(), args.json, args.quiet)
+    measure(
+        plan,
+        args.out.clone(),
+        &Show {
+            json: args.json,
+            quiet: args.quiet,
+        },
+    )
 }
 
 pub(super) fn demo(args: &DemoArgs) -> ExitCode {
@@ -77,12 +86,25 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
         );
     }
     match crate::session::demo_plan(&server.openai_url()) {
-        Ok(plan) => measure(plan, args.out.clone(), args.json, args.quiet),
+        Ok(plan) => measure(
+            plan,
+            args.out.clone(),
+            &Show {
+                json: args.json,
+                quiet: args.quiet,
+            },
+        ),
         Err(message) => super::fail(&message),
     }
 }
 
-fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCode {
+/// What `run` and `demo` share.
+struct Show {
+    json: bool,
+    quiet: bool,
+}
+
+fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
     let mut door = match Door::open() {
         Ok(door) => door,
         Err(message) => return super::fail(&message),
@@ -95,7 +117,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
         return super::fail(&message);
     }
     let mut progress = Progress {
-        quiet,
+        quiet: show.quiet,
         ..Progress::default()
     };
     loop {
@@ -116,7 +138,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
                 }
                 Event::RunEnded { run } => {
                     progress.clear();
-                    return finish(&door, &run, json);
+                    return finish(&door, &run, show.json);
                 }
                 Event::Failed { message } => {
                     progress.clear();

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::protocol::explain::{self, Meaning, Tested};
 use crate::protocol::test_request::{self, MAX_BODY_BYTES};
-use crate::protocol::{self, mask, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp};
+use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp, mask};
 use crate::transport::{
     Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
 };
@@ -60,7 +60,8 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
     let prepared = protocol::prepare(target, workload, key.as_ref()).await;
     let (info, meaning) = match prepared {
         Ok((adapter, info)) => {
-            let meaning = one_request(&mut sight, target, workload, &key, adapter, &info).await;
+            let meaning =
+                one_request(&mut sight, target, workload, key.as_ref(), adapter, &info).await;
             (Some(info), meaning)
         }
         Err(PrepareError::Unreachable(failure)) => {
@@ -90,7 +91,7 @@ async fn one_request(
     sight: &mut Sight,
     target: &Target,
     workload: &Workload,
-    key: &Option<SecretString>,
+    key: Option<&SecretString>,
     adapter: SharedAdapter,
     info: &TargetInfo,
 ) -> Meaning {
@@ -114,7 +115,7 @@ async fn one_request(
     let mut exchange = adapter.exchange(&prompt, 0, 0);
     let clock = Clock::new();
     let limit = Duration::try_from_secs_f64(target.timeouts.total_secs.min(TEST_MAX_SECS))
-        .unwrap_or(Duration::from_secs(60));
+        .unwrap_or(Duration::from_mins(1));
     let driven =
         tokio::time::timeout(limit, drive(sight, &connector, &clock, exchange.as_mut())).await;
     let ended = match driven {
@@ -162,13 +163,12 @@ async fn drive(
         let still_open = kept
             .take()
             .and_then(|mut open| open.is_open().then_some(open));
-        let mut connection = match still_open {
-            Some(open) => open,
-            None => {
-                let made = connector.connect(clock).await?;
-                sight.connect.get_or_insert_with(|| made.times().clone());
-                made
-            }
+        let mut connection = if let Some(open) = still_open {
+            open
+        } else {
+            let made = connector.connect(clock).await?;
+            sight.connect.get_or_insert_with(|| *made.times());
+            made
         };
         let request = call.to_request().ok_or_else(|| {
             TransportError::new(
@@ -257,7 +257,7 @@ impl Sight {
             parts.push(WaterfallPart {
                 name: name.to_owned(),
                 ms: ns as f64 / 1e6,
-            })
+            });
         };
         if let Some(times) = &self.connect {
             if let Some(ns) = times.dns_ns {

@@ -79,9 +79,9 @@ impl Running {
     pub(super) fn stop(&mut self) {
         let stop_or_abort = |switch: &RunSwitch| {
             if switch.order() == engine::Order::Go {
-                switch.stop()
+                switch.stop();
             } else {
-                switch.abort()
+                switch.abort();
             }
         };
         if !self.with_switch(stop_or_abort) {
