@@ -176,6 +176,7 @@ pub struct AppState {
     /// Issues that the session or a test request found, for the form as it then was.
     found: Vec<Issue>,
     found_for: Option<Form>,
+    found_blocks: bool,
     pub(crate) open_for: Vec<(OpenFor, PathBuf)>,
     /// Hosts that the person let a key go to over plain http.
     plain_key_hosts: BTreeSet<String>,
@@ -237,6 +238,7 @@ impl AppState {
             undo: Undoer::with_settings(undo),
             found: Vec::new(),
             found_for: None,
+            found_blocks: false,
             open_for: Vec::new(),
             plain_key_hosts: BTreeSet::new(),
             autosaved: None,
@@ -339,10 +341,7 @@ impl AppState {
                 self.cache.issues = issues;
             }
         }
-        if self.found_for.as_ref() != Some(&self.form) {
-            self.found.clear();
-            self.found_for = None;
-        }
+        self.forget_found();
         self.cache.form = Some(self.form.clone());
     }
 
@@ -356,14 +355,44 @@ impl AppState {
         self.cache.issues.iter().chain(self.found.iter())
     }
 
-    /// Issues that keep Start off; what a server said of a test does not.
+    /// Issues that keep Start off: the form's own, and what a test request found. What the session refused may have been
+    /// mended outside the form, and does not.
     pub fn n_blocking(&self) -> usize {
-        self.cache.issues.len()
+        let found = if self.found_blocks {
+            self.found.len()
+        } else {
+            0
+        };
+        self.cache.issues.len() + found
     }
 
-    pub(crate) fn set_found(&mut self, issues: Vec<Issue>) {
+    pub(crate) fn set_found(&mut self, issues: Vec<Issue>, blocks: bool) {
         self.found = issues;
+        self.found_blocks = blocks;
         self.found_for = Some(self.form.clone());
+    }
+
+    /// What was found of a part of the form no longer holds when that part is changed.
+    fn forget_found(&mut self) {
+        let Some(was) = &self.found_for else {
+            return;
+        };
+        let (is, mut same) = (&self.form, Vec::new());
+        for section in Section::ALL {
+            let unchanged = match section {
+                Section::Target => was.target == is.target,
+                Section::Prompts => was.prompts == is.prompts,
+                Section::Load => was.load == is.load,
+                Section::Cold => was.cold == is.cold,
+                Section::Limits => was.limits == is.limits,
+                Section::Advanced => was.advanced == is.advanced,
+            };
+            if unchanged {
+                same.push(section);
+            }
+        }
+        let holds = |issue: &Issue| Section::of(&issue.field).is_none_or(|s| same.contains(&s));
+        self.found.retain(holds);
     }
 
     /// The run that charts and tables show: the one under way, else the one opened or finished last.

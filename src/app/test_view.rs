@@ -1,7 +1,7 @@
 //! What one test request showed: what happened, where the time went, the answer as it came, the equal curl line.
 
 use egui::{
-    Align2, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2,
+    Align2, FontId, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, pos2,
     text::{LayoutJob, TextFormat},
     vec2,
 };
@@ -29,6 +29,7 @@ pub fn test_view_ui(ui: &mut Ui, state: &mut AppState) {
             bottom: 0,
         })
         .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
             head_ui(ui, state, &mut asks);
             ScrollArea::vertical()
                 .id_salt("test")
@@ -89,7 +90,7 @@ fn head_ui(ui: &mut Ui, state: &AppState, asks: &mut Asks) {
         theme.secondary,
     );
     let layout = egui::Layout::right_to_left(egui::Align::Center);
-    ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
+    widgets::inside(ui, rect, layout, "head", |ui| {
         let why_not = Action::SendOne.why_not(state);
         let button = Button::new("Test again").icon(icons::AGAIN);
         let response = ui.add_enabled(why_not.is_none(), button);
@@ -314,7 +315,7 @@ fn waterfall_ui(ui: &mut Ui, report: &TestReport) {
             theme.secondary,
         );
         let at = pos2(name.right() + 6.0, y);
-        let value = format::ms(part.ms);
+        let value = part_ms(part.ms);
         let value = widgets::text(
             painter,
             at,
@@ -327,10 +328,19 @@ fn waterfall_ui(ui: &mut Ui, report: &TestReport) {
     }
     let parts = report.waterfall.iter();
     let words: Vec<String> = parts
-        .map(|p| format!("{} {}", p.name, format::ms(p.ms)))
+        .map(|p| format!("{} {}", p.name, part_ms(p.ms)))
         .collect();
     let words = format!("Where the time went: {}, {total}", words.join(", "));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, &words));
+}
+
+/// With one decimal up to 100 ms, so that the parts add up.
+fn part_ms(ms: f64) -> String {
+    if ms < 99.95 {
+        format!("{} ms", format::decimals(ms, 1))
+    } else {
+        format::ms(ms)
+    }
 }
 
 /// Blue and green for the connection, warm for the server's time.
@@ -419,11 +429,7 @@ fn text_card(ui: &mut Ui, title: &str, note: &str, mut job: LayoutJob, asks: &mu
         pos2(rect.right() - 8.0, rect.top() + 34.0),
     );
     let layout = egui::Layout::right_to_left(egui::Align::Center);
-    let builder = UiBuilder::new()
-        .max_rect(right)
-        .layout(layout)
-        .id_salt(title);
-    ui.scope_builder(builder, |ui| {
+    widgets::inside(ui, right, layout, title, |ui| {
         let name = format!("Copy: {title}");
         let button = Button::new("Copy").name(&name).icon(icons::COPY).quiet();
         if ui.add(button).clicked() {

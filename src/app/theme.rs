@@ -506,6 +506,8 @@ fn scroll_style() -> egui::style::ScrollStyle {
 }
 
 fn fill_visuals(visuals: &mut egui::Visuals, theme: &Theme) {
+    // What is off has inks of its own; fading them too would fall under the contrast they need.
+    visuals.disabled_alpha = 1.0;
     visuals.override_text_color = Some(theme.text);
     visuals.weak_text_color = Some(theme.muted);
     visuals.panel_fill = theme.panel;

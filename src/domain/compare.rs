@@ -1,1 +1,745 @@
+//! Two runs beside each other, and the cold requests of one run beside its warm ones.
+//!
+//! One run a side says nothing about other days and other servers: every verdict is worded "within these two runs", and
+//! the intervals are those of requests inside a run. The ratio of two quantiles takes its interval from both order-statistic
+//! intervals (`stats::ratio_interval`).
 
+use serde_json::Value;
+
+use crate::stats;
+
+use super::{
+    Better, Distribution, Interval, MetricId, Plan, RunData, StageIdx, StageSummary, Summary,
+};
+
+/// One side of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    pub plan: &'a Plan,
+    pub summary: &'a Summary,
+}
+
+impl<'a> From<&'a RunData> for Side<'a> {
+    fn from(run: &'a RunData) -> Self {
+        Self {
+            plan: run.plan(),
+            summary: &run.summary,
+        }
+    }
+}
+
+/// What differs between A and B.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Fields of the plans that differ, those of the target last.
+    pub differences: Vec<PlanDifference>,
+    /// Stages of equal load, in the order of A.
+    pub stages: Vec<StagePair>,
+    /// Loads that only one side has, as `B: 100 users`.
+    pub unmatched: Vec<String>,
+    /// What to keep in mind: an invalid side, plans that do not match.
+    pub notes: Vec<String>,
+    /// One sentence of result, and what it rests on.
+    pub headline: String,
+    pub detail: String,
+}
+
+/// A field with two values.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlanDifference {
+    /// As `--set` names it: `workload.max_tokens`.
+    pub field: String,
+    pub a: String,
+    pub b: String,
+    /// The target may differ: it is what is compared.
+    pub is_target: bool,
+}
+
+/// Two stages of equal load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StagePair {
+    pub label: String,
+    pub a: StageIdx,
+    pub b: StageIdx,
+    pub effects: Vec<Effect>,
+}
+
+/// What of a metric is compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Part {
+    P50,
+    P95,
+    /// A rate or share of the whole stage.
+    Whole,
+}
+
+/// One row of the table of differences; values are in the metric's unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    pub metric: MetricId,
+    pub part: Part,
+    pub a: Option<f64>,
+    pub b: Option<f64>,
+    pub n_a: u64,
+    pub n_b: u64,
+    /// B / A.
+    pub ratio: Option<f64>,
+    pub ratio_ci95: Interval,
+    pub finding: Finding,
+}
+
+/// What can be said of B, within these two runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Finding {
+    Lower,
+    Higher,
+    /// The interval holds 1.
+    NoClearDifference,
+    /// Too few requests for an interval: it takes that many a side.
+    TooFew(u64),
+    /// One value a run: it has no interval.
+    OneValue,
+    /// One side does not have the figure.
+    Unknown,
+}
+
+/// Metrics with a distribution that are compared, in the order of the table.
+const COMPARED: [MetricId; 8] = [
+    MetricId::Ttft,
+    MetricId::E2e,
+    MetricId::Tpot,
+    MetricId::Itl,
+    MetricId::Streaming,
+    MetricId::Ttfa,
+    MetricId::QueueSubmit,
+    MetricId::QueueWait,
+];
+const RATES: [MetricId; 3] = [
+    MetricId::OutputTokenRate,
+    MetricId::RequestRate,
+    MetricId::ErrorRate,
+];
+
+/// Compares two runs stage by stage.
+pub fn compare(a: Side<'_>, b: Side<'_>) -> Comparison {
+    let differences = plan_differences(a.plan, b.plan);
+    let (stages, unmatched) = pairs(a, b);
+    let (headline, detail) = result(&stages);
+    Comparison {
+        notes: notes(a, b, &differences),
+        differences,
+        stages,
+        unmatched,
+        headline,
+        detail,
+    }
+}
+
+/// Each stage of A with the first stage of B that has the same load and is not yet taken.
+fn pairs(a: Side<'_>, b: Side<'_>) -> (Vec<StagePair>, Vec<String>) {
+    let (of_a, of_b) = (&a.summary.stages, &b.summary.stages);
+    let mut is_taken = vec![false; of_b.len()];
+    let (mut pairs, mut unmatched) = (Vec::new(), Vec::new());
+    for (i, stage) in of_a.iter().enumerate() {
+        let free = of_b
+            .iter()
+            .zip(&is_taken)
+            .position(|(other, taken)| !taken && other.label == stage.label);
+        let matched = free.and_then(|k| of_b.get(k).map(|other| (k, other)));
+        let Some((k, other)) = matched else {
+            unmatched.push(format!("A: {}", stage.label));
+            continue;
+        };
+        if let Some(taken) = is_taken.get_mut(k) {
+            *taken = true;
+        }
+        pairs.push(StagePair {
+            label: stage.label.clone(),
+            a: StageIdx::from_index(i),
+            b: StageIdx::from_index(k),
+            effects: effects(stage, other),
+        });
+    }
+    let left = of_b.iter().zip(&is_taken).filter(|(_, taken)| !**taken);
+    unmatched.extend(left.map(|(stage, _)| format!("B: {}", stage.label)));
+    (pairs, unmatched)
+}
+
+fn effects(a: &StageSummary, b: &StageSummary) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for id in COMPARED {
+        let empty = Distribution::empty(id);
+        let (da, db) = (
+            a.metric(id).unwrap_or(&empty),
+            b.metric(id).unwrap_or(&empty),
+        );
+        if da.n > 0 || db.n > 0 {
+            effects.push(quantile_effect(id, Part::P50, da, db));
+            effects.push(quantile_effect(id, Part::P95, da, db));
+        }
+    }
+    for id in RATES {
+        if a.rate(id).is_some() || b.rate(id).is_some() {
+            effects.push(rate_effect(id, a, b));
+        }
+    }
+    effects
+}
+
+fn quantile_effect(id: MetricId, part: Part, a: &Distribution, b: &Distribution) -> Effect {
+    let of = |d: &Distribution| match part {
+        Part::P95 => (d.p95, d.ci95.p95),
+        _ => (d.p50, d.ci95.p50),
+    };
+    let ((va, ia), (vb, ib)) = (of(a), of(b));
+    let ratio_ci95 = match (va, vb) {
+        (Some(va), Some(vb)) => stats::ratio_interval(va, ia, vb, ib),
+        _ => [None, None],
+    };
+    let q = if part == Part::P95 { 0.95 } else { 0.5 };
+    let finding = match (va.zip(vb), ratio_ci95) {
+        (None, _) => Finding::Unknown,
+        (_, [_, Some(high)]) if high < 1.0 => Finding::Lower,
+        (_, [Some(low), _]) if low > 1.0 => Finding::Higher,
+        (_, [Some(_), Some(_)]) => Finding::NoClearDifference,
+        _ => Finding::TooFew(stats::least_n(q)),
+    };
+    Effect {
+        metric: id,
+        part,
+        a: va,
+        b: vb,
+        n_a: a.n,
+        n_b: b.n,
+        ratio: ratio(va, vb),
+        ratio_ci95,
+        finding,
+    }
+}
+
+fn rate_effect(id: MetricId, a: &StageSummary, b: &StageSummary) -> Effect {
+    let (va, vb) = (a.rate(id), b.rate(id));
+    let finding = match (va.zip(vb), id) {
+        (None, _) => Finding::Unknown,
+        // A share has an interval of its own: clear where the two do not touch.
+        (Some(_), MetricId::ErrorRate) => match (a.error_rate_ci95, b.error_rate_ci95) {
+            (Some(ia), Some(ib)) if ib[1] < ia[0] => Finding::Lower,
+            (Some(ia), Some(ib)) if ib[0] > ia[1] => Finding::Higher,
+            _ => Finding::NoClearDifference,
+        },
+        (Some(_), _) => Finding::OneValue,
+    };
+    Effect {
+        metric: id,
+        part: Part::Whole,
+        a: va,
+        b: vb,
+        n_a: a.ok + a.failed,
+        n_b: b.ok + b.failed,
+        ratio: ratio(va, vb),
+        ratio_ci95: [None, None],
+        finding,
+    }
+}
+
+fn ratio(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    let (a, b) = a.zip(b)?;
+    (a > 0.0).then_some(b / a)
+}
+
+impl Effect {
+    /// `TTFT p50`, `tok/s`.
+    pub fn label(&self) -> String {
+        let short = self.metric.metric().short;
+        match self.part {
+            Part::P50 => format!("{short} p50"),
+            Part::P95 => format!("{short} p95"),
+            Part::Whole => short.to_owned(),
+        }
+    }
+
+    pub fn better(&self) -> Better {
+        self.metric.metric().better
+    }
+
+    /// How much better B is, with its interval: above 1 is better for B, whichever way the metric goes.
+    pub fn improvement(&self) -> Option<(f64, Interval)> {
+        let ratio = self.ratio.filter(|r| *r > 0.0)?;
+        let [low, high] = self.ratio_ci95;
+        Some(match self.better() {
+            Better::Higher => (ratio, [low, high]),
+            Better::Lower => (1.0 / ratio, [high.map(f64::recip), low.map(f64::recip)]),
+        })
+    }
+
+    /// Whether B is better, worse, or neither for certain.
+    pub fn is_better(&self) -> Option<bool> {
+        match (self.finding, self.better()) {
+            (Finding::Lower, Better::Lower) | (Finding::Higher, Better::Higher) => Some(true),
+            (Finding::Lower, Better::Higher) | (Finding::Higher, Better::Lower) => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl Finding {
+    /// Said of B, within these two runs.
+    pub fn words(self) -> String {
+        match self {
+            Self::Lower => "Lower".to_owned(),
+            Self::Higher => "Higher".to_owned(),
+            Self::NoClearDifference => "No clear difference".to_owned(),
+            Self::TooFew(n) => format!("Too few, it takes {n} a side"),
+            Self::OneValue => "One value a run".to_owned(),
+            Self::Unknown => "Not known on both sides".to_owned(),
+        }
+    }
+}
+
+fn notes(a: Side<'_>, b: Side<'_>, differences: &[PlanDifference]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, side) in [("A", a), ("B", b)] {
+        if !side.summary.verdict.valid {
+            let why = side.summary.verdict.reasons.first();
+            let why = why.map_or_else(String::new, |r| format!(": {r}"));
+            notes.push(format!("{name} is invalid{why}"));
+        }
+    }
+    let fields: Vec<&str> = differences
+        .iter()
+        .filter(|d| !d.is_target)
+        .map(|d| d.field.as_str())
+        .collect();
+    if !fields.is_empty() {
+        notes.push(format!("The plans differ in {}", fields.join(", ")));
+    }
+    notes
+}
+
+/// Told of the heaviest load that both have: first token where there is one, else the whole answer.
+fn result(stages: &[StagePair]) -> (String, String) {
+    let Some(pair) = stages.last() else {
+        let detail = "Compare runs that have a stage with the same number of users".to_owned();
+        return ("No stage of equal load".to_owned(), detail);
+    };
+    let find = |id| {
+        let is_it = |e: &&Effect| e.metric == id && e.part == Part::P50 && e.ratio.is_some();
+        pair.effects.iter().find(is_it)
+    };
+    let Some(effect) = find(MetricId::Ttft).or_else(|| find(MetricId::E2e)) else {
+        let detail = format!("At {} neither time is known on both sides", pair.label);
+        return ("Nothing to compare".to_owned(), detail);
+    };
+    let what = if effect.metric == MetricId::Ttft {
+        "first token"
+    } else {
+        "whole answer"
+    };
+    let headline = match effect.finding {
+        Finding::Lower => format!("Within these two runs, B's {what} came sooner"),
+        Finding::Higher => format!("Within these two runs, B's {what} came later"),
+        Finding::TooFew(_) => "Too few requests to tell A from B".to_owned(),
+        _ => format!("Within these two runs, no clear difference in the {what}"),
+    };
+    (headline, detail(effect, &pair.label))
+}
+
+fn detail(effect: &Effect, stage: &str) -> String {
+    let change = |ratio: f64| {
+        let percent = (ratio - 1.0) * 100.0;
+        let word = if percent < 0.0 { "lower" } else { "higher" };
+        format!("{:.0} % {word}", percent.abs())
+    };
+    let ratio = effect.ratio.map_or_else(String::new, change);
+    let interval = match effect.ratio_ci95 {
+        [Some(low), Some(high)] => format!(" (B / A {low:.2} to {high:.2}, 95 % interval)"),
+        _ => String::new(),
+    };
+    let n = effect.n_a.min(effect.n_b);
+    format!(
+        "{} at {stage} is {ratio} in B{interval}, n {n} a side or more; one run a side says nothing about other runs",
+        effect.label()
+    )
+}
+
+/// Fields in which two plans differ; name and tags are no part of what was done.
+pub fn plan_differences(a: &Plan, b: &Plan) -> Vec<PlanDifference> {
+    let value = |plan: &Plan| serde_json::to_value(plan).unwrap_or_default();
+    let mut found = Vec::new();
+    differ("", &value(a), &value(b), &mut found);
+    found.retain(|d| !["label", "tags", "schema"].contains(&d.field.as_str()));
+    found.sort_by_key(|d| d.is_target);
+    found
+}
+
+fn differ(field: &str, a: &Value, b: &Value, found: &mut Vec<PlanDifference>) {
+    if a == b {
+        return;
+    }
+    let is_tags = field == "tags";
+    if let (Value::Object(of_a), Value::Object(of_b)) = (a, b) {
+        let mut keys: Vec<&String> = of_a.keys().collect();
+        keys.extend(of_b.keys().filter(|k| !of_a.contains_key(*k)));
+        for key in keys {
+            let path = if field.is_empty() {
+                key.clone()
+            } else {
+                format!("{field}.{key}")
+            };
+            let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned();
+            differ(
+                &path,
+                &of(of_a).unwrap_or_default(),
+                &of(of_b).unwrap_or_default(),
+                found,
+            );
+        }
+        return;
+    }
+    if let (Value::Array(of_a), Value::Array(of_b)) = (a, b)
+        && of_a.len() == of_b.len()
+        && !is_tags
+    {
+        for (i, (a, b)) in of_a.iter().zip(of_b).enumerate() {
+            differ(&format!("{field}[{i}]"), a, b, found);
+        }
+        return;
+    }
+    found.push(PlanDifference {
+        is_target: field.split('.').next() == Some("target"),
+        field: field.to_owned(),
+        a: shown(a),
+        b: shown(b),
+    });
+}
+
+/// A value for a table cell: short, and a missing one as `–`.
+fn shown(value: &Value) -> String {
+    const MAX_CHARS: usize = 60;
+    let text = match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.iter().any(|v| v.is_object() || v.is_array()) => {
+            format!("{} entries", list.len())
+        }
+        other => other.to_string(),
+    };
+    if text.chars().count() > MAX_CHARS {
+        let cut: String = text.chars().take(MAX_CHARS - 1).collect();
+        format!("{cut}…")
+    } else {
+        text
+    }
+}
+
+/// Cold requests beside the warm distribution of the first stage. Cold has no percentile: each request is a point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColdComparison {
+    pub warm_label: String,
+    pub rows: Vec<ColdEffect>,
+    pub headline: String,
+    pub detail: String,
+}
+
+/// One metric, cold against warm, in its unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColdEffect {
+    pub metric: MetricId,
+    /// The first request of each cycle, in the order sent.
+    pub cold: Vec<f64>,
+    pub warm_n: u64,
+    pub warm_p50: Option<f64>,
+    pub warm_p95: Option<f64>,
+    pub warm_max: Option<f64>,
+    pub penalty: Option<f64>,
+    pub penalty_ci95: Interval,
+    /// Smallest cold over warm median.
+    pub ratio: Option<f64>,
+    pub words: String,
+}
+
+/// Cold against warm of one run; `None` where it has no cold request.
+pub fn compare_cold(summary: &Summary) -> Option<ColdComparison> {
+    let warm = summary.stages.first()?;
+    if summary.cold.requests.is_empty() {
+        return None;
+    }
+    let rows: Vec<ColdEffect> = [MetricId::Ttft, MetricId::E2e, MetricId::Connect]
+        .into_iter()
+        .filter_map(|id| cold_effect(id, summary, warm))
+        .collect();
+    let (headline, detail) = cold_result(&rows, &warm.label);
+    Some(ColdComparison {
+        warm_label: warm.label.clone(),
+        rows,
+        headline,
+        detail,
+    })
+}
+
+fn cold_effect(id: MetricId, summary: &Summary, warm: &StageSummary) -> Option<ColdEffect> {
+    let of = |r: &super::ColdRequest| match id {
+        MetricId::Ttft => r.ttft,
+        MetricId::E2e => r.e2e,
+        _ => r.connect,
+    };
+    let firsts = summary.cold.requests.iter().filter(|r| r.first);
+    let cold: Vec<f64> = firsts.filter_map(of).collect();
+    if cold.is_empty() {
+        return None;
+    }
+    let empty = Distribution::empty(id);
+    let d = warm.metric(id).unwrap_or(&empty);
+    let penalty = summary.cold.penalty.get(&id);
+    let least = cold.iter().copied().fold(f64::INFINITY, f64::min);
+    let words = match (d.p95, d.max) {
+        (_, Some(max)) if least > max => "Above every warm request",
+        (Some(p95), _) if least > p95 => "Above 95 % of warm requests",
+        (Some(_), _) => "Inside the warm spread",
+        (None, _) => "No warm request to compare with",
+    };
+    Some(ColdEffect {
+        metric: id,
+        warm_n: d.n,
+        warm_p50: d.p50,
+        warm_p95: d.p95,
+        warm_max: d.max,
+        penalty: penalty.and_then(|p| p.value),
+        penalty_ci95: penalty.map_or([None, None], |p| p.ci95),
+        ratio: ratio(d.p50, Some(least)),
+        words: words.to_owned(),
+        cold,
+    })
+}
+
+fn cold_result(rows: &[ColdEffect], warm_label: &str) -> (String, String) {
+    let with_penalty = rows.iter().find(|r| r.penalty.is_some());
+    let Some((row, penalty)) = with_penalty.and_then(|r| Some((r, r.penalty?))) else {
+        return (
+            "Cold and warm cannot be compared".to_owned(),
+            "No cold and warm request ended well in this run".to_owned(),
+        );
+    };
+    let secs = |ms: f64| {
+        if ms.abs() < 1000.0 {
+            format!("{ms:.0} ms")
+        } else {
+            format!("{:.2} s", ms / 1e3)
+        }
+    };
+    let short = row.metric.metric().short;
+    let headline = if penalty > 0.0 {
+        format!("Being cold cost {} of {short}", secs(penalty))
+    } else {
+        format!("Being cold cost nothing of {short}")
+    };
+    let n = row.cold.len();
+    let requests = if n == 1 {
+        "cold request"
+    } else {
+        "cold requests"
+    };
+    let median = row.warm_p50.map(secs).unwrap_or_default();
+    let detail = format!(
+        "{n} {requests} against a warm median of {median} at {warm_label} (n {}); so few have no percentile",
+        row.warm_n
+    );
+    (headline, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::accumulate::fixture::{bare, failed, plan, streamed};
+    use super::super::{Accumulator, Detail, FailureKind, Phase, RunFacts};
+    use super::*;
+    use crate::stats::SplitMix64;
+
+    fn summary(plan: &Plan, n: u64, ttft_ms: f64, seed: u64) -> Summary {
+        let mut rng = SplitMix64::new(seed);
+        let mut acc = Accumulator::new(plan);
+        for stage in 0..plan.stages.len() {
+            for i in 0..n {
+                let ttft = ttft_ms * (0.9 + 0.2 * rng.unit());
+                let mut r = streamed(i, i as f64 * 1000.0, ttft, &[10.0; 5]);
+                r.stage = StageIdx::from_index(stage);
+                acc.push(&r);
+            }
+        }
+        acc.summary(Detail::Live, &[], &RunFacts::default())
+    }
+
+    #[track_caller]
+    fn effect(comparison: &Comparison, stage: usize, label: &str) -> Effect {
+        let effects = &comparison.stages[stage].effects;
+        effects.iter().find(|e| e.label() == label).unwrap().clone()
+    }
+
+    #[test]
+    fn a_faster_side_is_lower_within_these_two_runs() {
+        let (pa, pb) = (plan("1, 4", "100"), plan("4, 1, 9", "100"));
+        let (a, b) = (summary(&pa, 100, 250.0, 1), summary(&pb, 100, 217.5, 2));
+        let side = |plan, summary| Side { plan, summary };
+        let got = compare(side(&pa, &a), side(&pb, &b));
+        let labels: Vec<_> = got
+            .stages
+            .iter()
+            .map(|s| (s.label.as_str(), s.a.0, s.b.0))
+            .collect();
+        assert_eq!(labels, [("1 user", 0, 1), ("4 users", 1, 0)]);
+        assert_eq!(got.unmatched, ["B: 9 users"]);
+        let e = effect(&got, 1, "TTFT p50");
+        assert_eq!((e.finding, e.is_better()), (Finding::Lower, Some(true)));
+        let (ratio, [low, high]) = (e.ratio.unwrap(), e.ratio_ci95.map(Option::unwrap));
+        assert!(low < ratio && ratio < high && high < 1.0);
+        assert!((ratio - 0.87).abs() < 0.03, "{ratio}");
+        let (better, interval) = e.improvement().unwrap();
+        assert!((better - 1.0 / ratio).abs() < 1e-12);
+        assert!(interval[0].unwrap() < better && better < interval[1].unwrap());
+        assert_eq!(effect(&got, 0, "tok/s").finding, Finding::OneValue);
+        assert_eq!(
+            effect(&got, 0, "Gap p50").finding,
+            Finding::NoClearDifference
+        );
+        assert!(
+            got.headline
+                .contains("Within these two runs, B's first token came sooner")
+        );
+        assert!(
+            got.detail.contains("TTFT p50 at 4 users is 1"),
+            "{}",
+            got.detail
+        );
+        let whole = format!("{} {}", got.headline, got.detail);
+        assert!(!whole.contains("regression"));
+    }
+
+    #[test]
+    fn equal_sides_and_few_requests_are_not_told_apart() {
+        let p = plan("1", "100");
+        let (a, b) = (summary(&p, 100, 200.0, 1), summary(&p, 100, 200.0, 9));
+        let side = |summary| Side { plan: &p, summary };
+        let got = compare(side(&a), side(&b));
+        assert_eq!(
+            effect(&got, 0, "TTFT p50").finding,
+            Finding::NoClearDifference
+        );
+        assert!(got.headline.contains("no clear difference"));
+        assert!(got.differences.is_empty() && got.notes.is_empty());
+        let few = summary(&p, 5, 100.0, 3);
+        let got = compare(side(&a), side(&few));
+        assert_eq!(effect(&got, 0, "TTFT p50").finding, Finding::TooFew(6));
+        assert!(got.headline.contains("Too few"));
+    }
+
+    #[test]
+    fn error_shares_and_missing_figures() {
+        let p = plan("1", "100");
+        let a = summary(&p, 100, 200.0, 1);
+        let mut acc = Accumulator::new(&p);
+        for i in 0..100 {
+            let r = bare(i, i * 1_000_000_000, i * 1_000_000_000 + 200_000_000);
+            if i % 2 == 0 {
+                acc.push(&failed(r, FailureKind::HttpStatus, "busy"));
+            } else {
+                acc.push(&r);
+            }
+        }
+        let b = acc.summary(Detail::Live, &[], &RunFacts::default());
+        let side = |summary| Side { plan: &p, summary };
+        let got = compare(side(&a), side(&b));
+        let errors = effect(&got, 0, "Errors");
+        assert_eq!((errors.finding, errors.ratio), (Finding::Higher, None));
+        assert_eq!(errors.is_better(), Some(false));
+        assert_eq!(effect(&got, 0, "TTFT p50").finding, Finding::Unknown);
+        assert!(got.detail.contains("E2E p50"), "{}", got.detail);
+    }
+
+    #[test]
+    fn plans_are_held_against_each_other() {
+        let a = plan("1, 10", "100");
+        let mut b = plan("1, 10", "100, 50");
+        b.label = "other name".to_owned();
+        b.tags = vec!["x".to_owned()];
+        b.workload.max_tokens = Some(64);
+        b.target.url = "http://other".to_owned();
+        let fields: Vec<_> = plan_differences(&a, &b)
+            .into_iter()
+            .map(|d| (d.field, d.a, d.b, d.is_target))
+            .collect();
+        let row = |f: &str, a: &str, b: &str, t| (f.to_owned(), a.to_owned(), b.to_owned(), t);
+        assert_eq!(
+            fields,
+            [
+                row("workload.max_tokens", "–", "64", false),
+                row("stages[1].requests", "100", "50", false),
+                row("target.url", "http://127.0.0.1:1", "http://other", true),
+            ]
+        );
+        let mut s = summary(&a, 10, 100.0, 1);
+        s.verdict.valid = false;
+        s.verdict.reasons = vec!["the run was interrupted".to_owned()];
+        let other = summary(&b, 10, 100.0, 1);
+        let got = compare(
+            Side {
+                plan: &a,
+                summary: &s,
+            },
+            Side {
+                plan: &b,
+                summary: &other,
+            },
+        );
+        assert_eq!(
+            got.notes,
+            [
+                "A is invalid: the run was interrupted",
+                "The plans differ in workload.max_tokens, stages[1].requests"
+            ]
+        );
+        assert_eq!(plan_differences(&a, &a), []);
+    }
+
+    #[test]
+    fn no_common_load() {
+        let (pa, pb) = (plan("1", "10"), plan("2", "10"));
+        let (a, b) = (summary(&pa, 10, 1.0, 1), summary(&pb, 10, 1.0, 1));
+        let got = compare(
+            Side {
+                plan: &pa,
+                summary: &a,
+            },
+            Side {
+                plan: &pb,
+                summary: &b,
+            },
+        );
+        assert_eq!(got.headline, "No stage of equal load");
+        assert_eq!(got.unmatched, ["A: 1 user", "B: 2 users"]);
+    }
+
+    #[test]
+    fn cold_is_points_beside_warm() {
+        let mut p = plan("1", "100");
+        p.cold.requests = 1;
+        let mut acc = Accumulator::new(&p);
+        let mut cold = streamed(0, 0.0, 6800.0, &[10.0]);
+        cold.phase = Phase::Cold;
+        acc.push(&cold);
+        for i in 1..80 {
+            acc.push(&streamed(i, i as f64 * 10_000.0, 100.0 + i as f64, &[10.0]));
+        }
+        let s = acc.summary(Detail::Full, &[], &RunFacts::default());
+        let got = compare_cold(&s).unwrap();
+        let row = &got.rows[0];
+        assert_eq!(
+            (row.metric, row.cold.as_slice()),
+            (MetricId::Ttft, &[6800.0][..])
+        );
+        assert_eq!(row.words, "Above every warm request");
+        assert_eq!(row.penalty, Some(6800.0 - 140.0));
+        assert_eq!(row.penalty_ci95, [None, None]);
+        assert!(got.headline.contains("6.66 s of TTFT"), "{}", got.headline);
+        assert!(got.detail.starts_with("1 cold request against"));
+        assert_eq!(compare_cold(&summary(&p, 5, 1.0, 1)), None);
+    }
+}

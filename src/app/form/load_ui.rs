@@ -3,7 +3,7 @@
 use egui::{Align2, Rect, Sense, Ui, pos2, vec2};
 
 use super::panel::Draw;
-use super::parts::{label_above, note};
+use super::parts::{choice_field, note, pair};
 use super::{LengthKind, LoadForm, LoadKind};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets::{self, Field, Switch};
@@ -60,16 +60,7 @@ pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
                 .hint(hint)
                 .error(errors.at(field))
                 .show(ui);
-            let lengths = LengthKind::ALL.map(|l| (l, l.label()));
-            labelled_switch(ui, "A stage ends after", &mut load.length, &lengths);
-            let modes = [
-                (ClosedMode::Steady, "Steady"),
-                (ClosedMode::Burst, "Burst"),
-                (ClosedMode::Wave, "Wave"),
-            ];
-            labelled_switch(ui, "Users go on", &mut load.mode, &modes).on_hover_text(
-                "Steady: each at once. Burst: all of a round together. Wave: as burst, with 0 to 500 ms before each",
-            );
+            ends_ui(ui, load);
         }
         LoadKind::Kept => {}
     }
@@ -78,18 +69,26 @@ pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     staircase_ui(ui, &stages, progress);
 }
 
-fn labelled_switch<T: Copy + PartialEq>(
-    ui: &mut Ui,
-    label: &str,
-    value: &mut T,
-    options: &[(T, &str)],
-) -> egui::Response {
-    ui.scope(|ui| {
-        ui.spacing_mut().item_spacing.y = 0.0;
-        label_above(ui, label);
-        Switch::new(label, value, options).full_width().show(ui)
-    })
-    .inner
+/// When a stage ends, and how its users keep step.
+fn ends_ui(ui: &mut Ui, load: &mut LoadForm) {
+    let lengths = LengthKind::ALL.map(|l| (l, l.label().to_owned()));
+    let modes = [
+        (ClosedMode::Steady, "Steady".to_owned()),
+        (ClosedMode::Burst, "Burst".to_owned()),
+        (ClosedMode::Wave, "Wave".to_owned()),
+    ];
+    let (length, mode) = (&mut load.length, &mut load.mode);
+    pair(
+        ui,
+        |ui| {
+            choice_field(ui, "A stage ends after", length, &lengths);
+        },
+        |ui| {
+            choice_field(ui, "Users go on", mode, &modes).on_hover_text(
+                "Steady: each at once. Burst: all of a round together. Wave: as burst, with 0 to 500 ms before each",
+            );
+        },
+    );
 }
 
 fn kept_ui(ui: &mut Ui, load: &mut LoadForm) {

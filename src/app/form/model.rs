@@ -172,9 +172,9 @@ impl LengthKind {
 
     pub fn label(self) -> &'static str {
         match self {
-            Self::Requests => "Requests",
-            Self::PerUser => "Per user",
-            Self::Duration => "Time",
+            Self::Requests => "Its requests",
+            Self::PerUser => "Requests per user",
+            Self::Duration => "A time",
         }
     }
 }

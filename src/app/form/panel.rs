@@ -87,8 +87,6 @@ fn panel_ui(ui: &mut Ui, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
     let theme = Theme::of(ui);
     let rect = ui.max_rect();
     ui.painter().rect_filled(rect, 0.0, theme.panel);
-    ui.painter()
-        .vline(rect.right() - 0.5, rect.y_range(), theme.hairline());
     let width = rect.width() - 1.0;
     let head = Rect::from_min_size(rect.min, vec2(width, HEAD));
     let foot = Rect::from_min_max(
@@ -98,6 +96,8 @@ fn panel_ui(ui: &mut Ui, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
     let middle = Rect::from_min_max(head.left_bottom(), foot.right_top());
     ui.scope_builder(UiBuilder::new().max_rect(head), |ui| head_ui(ui, draw));
     ui.scope_builder(UiBuilder::new().max_rect(middle), |ui| {
+        // The bar floats over the margin: hairlines go through to the edge.
+        ui.spacing_mut().scroll.floating_allocated_width = 0.0;
         ScrollArea::vertical()
             .id_salt("form")
             .auto_shrink(false)
@@ -114,6 +114,9 @@ fn panel_ui(ui: &mut Ui, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
             });
     });
     ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| footer_ui(ui, draw));
+    // Last, so that the scroll bar does not cut it.
+    ui.painter()
+        .vline(rect.right() - 0.5, rect.y_range(), theme.hairline());
 }
 
 fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {

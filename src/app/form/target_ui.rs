@@ -9,7 +9,7 @@ use crate::app::actions::Action;
 use crate::app::dialogs::BrowseFor;
 use crate::app::glue::url_field_id;
 use crate::app::icons;
-use crate::app::state::Fetch;
+use crate::app::state::{Fetch, is_loopback};
 use crate::app::theme::{Text, Theme, size};
 use crate::app::widgets::{self, Button, Field, Switch};
 use crate::domain::{GradioMode, InputField, InputKind, Protocol, TestReport};
@@ -52,11 +52,21 @@ pub(super) fn target_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
             |ui| model_ui(ui, &mut target.model, models, error),
         );
     }
-    key_ui(ui, draw);
+    if draw.wants_key() {
+        key_ui(ui, draw);
+    }
     test_ui(ui, draw);
 }
 
 impl Draw<'_> {
+    /// The key's fields stand in the form: one is set, or the server is on another machine.
+    fn wants_key(&self) -> bool {
+        let target = &self.form.target;
+        target.key != KeySource::None
+            || self.errors.at("target.key").is_some()
+            || !target.url.trim().is_empty() && !is_loopback(&target.url)
+    }
+
     /// The protocol chosen, or the one detected.
     fn protocol(&self) -> Protocol {
         match self.form.target.protocol {
@@ -87,6 +97,18 @@ fn url_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         });
         if let Some(text) = taken {
             draw.asks.push(Ask::Pasted(text.trim().to_owned()));
+        }
+    }
+    let width = ui.available_width();
+    if !draw.wants_key() {
+        // A server on this machine seldom wants one.
+        let wanted = widgets::text_width(ui.painter(), "Use a key", Text::Label);
+        let at = pos2(ui.cursor().left() + width - wanted, ui.cursor().top() - 1.0);
+        let area = egui::Rect::from_min_size(at, vec2(wanted, 18.0));
+        let layout = egui::Layout::left_to_right(egui::Align::Min);
+        let link = |ui: &mut Ui| widgets::link(ui, "Use a key").clicked();
+        if widgets::inside(ui, area, layout, "use a key", link) {
+            draw.form.target.key = KeySource::Session;
         }
     }
     let response = Field::new("URL", &mut draw.form.target.url)
@@ -157,14 +179,13 @@ fn endpoint_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let Some(endpoint) = draw.state.endpoint() else {
         return;
     };
-    let suggestion = |name: &Option<String>| match name {
-        Some(name) => format!("{name} (suggested)"),
-        None => "none".to_owned(),
-    };
     let options = |suggested: &Option<String>| {
-        let mut options = vec![(String::new(), suggestion(suggested))];
-        let names = endpoint.inputs.iter();
-        options.extend(names.map(|i| (i.name.clone(), i.name.clone())));
+        // Nothing chosen is the suggested one.
+        let none = suggested.clone().unwrap_or_else(|| "none".to_owned());
+        let mut options = vec![(String::new(), none)];
+        let names = endpoint.inputs.iter().map(|i| &i.name);
+        let others = names.filter(|name| Some(*name) != suggested.as_ref());
+        options.extend(others.map(|name| (name.clone(), name.clone())));
         options
     };
     let target = &mut draw.form.target;
@@ -284,7 +305,8 @@ fn input_ui(ui: &mut Ui, field: &InputField, draw: &mut Draw<'_>) {
             }
         }
         InputKind::Slider { min, max, step } => {
-            slider_ui(ui, label, &mut text, (*min, *max, *step), &hint, error);
+            let rest = default.as_ref().map(|d| d.text.clone()).unwrap_or_default();
+            slider_ui(ui, label, &mut text, (*min, *max, *step), &rest, error);
         }
         InputKind::Number => {
             Field::new(label, &mut text)
@@ -342,7 +364,9 @@ fn slider_ui(
         label_above(ui, &format!("{label}, {min} to {max}"));
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = 8.0;
-            let mut value = text.trim().parse().unwrap_or(min).clamp(min, max);
+            let number = |text: &str| text.trim().parse::<f64>().ok();
+            let shown = number(text).or_else(|| number(hint)).unwrap_or(min);
+            let mut value = shown.max(min).min(max);
             let track = width - FIELD - 8.0;
             ui.spacing_mut().slider_width = track;
             let mut slider = egui::Slider::new(&mut value, min..=max)

@@ -384,10 +384,10 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// `21 Nov 14:18` of an RFC 3339 time.
+/// `21 Nov  14:18` of an RFC 3339 time.
 pub(crate) fn short_date(rfc3339: &str) -> String {
     match date_parts(rfc3339) {
-        Some((_, day, month, time)) => format!("{day} {month} {time}"),
+        Some((_, day, month, time)) => format!("{day} {month}  {time}"),
         None => rfc3339.to_owned(),
     }
 }

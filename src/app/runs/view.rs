@@ -188,23 +188,27 @@ impl Columns {
     fn of(rect: Rect) -> Self {
         let left = rect.left() + 12.0;
         let width = rect.width() - 24.0;
-        // Widths of picture 04 at 884; what is more goes to label, target, load and tags. A narrow table drops tags, then
-        // target, then the sparkline.
-        let (mut target, mut spark, mut tags) = (106.0, 75.0, 66.0);
-        let fixed = |target: f32, spark: f32, tags: f32| {
-            26.0 + 93.0 + 120.0 + target + 82.0 + 52.0 + 55.0 + 53.0 + spark + tags + 92.0
-        };
-        if width < fixed(target, spark, tags) - 30.0 {
+        // Widths of picture 04; what is more goes to label and target. A narrow table drops tags, then the target, then the
+        // sparkline.
+        let (mut target, mut spark, mut tags) = (106.0, 96.0, 66.0);
+        let fixed = |target: f32, spark: f32, tags: f32| 593.0 + target + spark + tags;
+        let too_narrow =
+            |target: f32, spark: f32, tags: f32| width < fixed(target, spark, tags) - 30.0;
+        if too_narrow(target, spark, tags) {
             tags = 0.0;
         }
-        if width < fixed(target, spark, tags) - 20.0 {
-            spark = 0.0;
-        }
-        if width < fixed(target, spark, tags) - 20.0 {
+        if too_narrow(target, spark, tags) {
             target = 0.0;
         }
+        if too_narrow(target, spark, tags) {
+            spark = 0.0;
+        }
         let more = width - fixed(target, spark, tags);
-        let share = |of: f32| more * of;
+        let for_target = if target > 0.0 && more > 0.0 {
+            more * 0.4
+        } else {
+            0.0
+        };
         let mut x = left;
         let mut next = |w: f32| {
             let at = x;
@@ -213,16 +217,14 @@ impl Columns {
         };
         let tick = next(26.0);
         let date = next(93.0);
-        let label = next(120.0 + share(0.4));
-        let has = |w: f32| if w > 0.0 { 1.0 } else { 0.0 };
-        let target_at = next(target + share(0.25) * has(target));
-        let load = next(82.0 + share(0.15));
-        next(0.0);
+        let label = next(145.0 + more - for_target);
+        let target_at = next(target + for_target);
+        let load = next(81.0);
         let p50 = next(52.0) + 52.0;
         let p95 = next(55.0) + 55.0;
         let rate = next(53.0) + 53.0;
-        let spark_at = next(spark) + 16.0;
-        let tags_at = next(tags + share(0.2) * has(tags)) + 16.0;
+        let spark_at = next(spark) + 21.0;
+        let tags_at = next(tags) + 21.0;
         Self {
             tick,
             date,
@@ -413,8 +415,11 @@ fn row_ui(ui: &mut Ui, row: &Row, columns: &Columns, state: &mut AppState) {
     verdict_ui(ui, rect, row, columns);
     let tick_area =
         Rect::from_center_size(pos2(columns.tick + 8.0, rect.center().y), vec2(16.0, 24.0));
-    ui.scope_builder(
-        UiBuilder::new().max_rect(tick_area).id_salt(&row.path),
+    widgets::inside(
+        ui,
+        tick_area,
+        Layout::left_to_right(Align::Center),
+        &row.path,
         |ui| {
             let response = widgets::tick(ui, &mut ticked, "");
             let name = format!("Choose {} of {}", row.label, row.date);
@@ -540,11 +545,7 @@ fn tags_ui(ui: &mut Ui, rect: Rect, row: &Row, columns: &Columns) {
         pos2(columns.verdict - 6.0, rect.bottom()),
     );
     let layout = Layout::left_to_right(Align::Center);
-    let builder = UiBuilder::new()
-        .max_rect(area)
-        .layout(layout)
-        .id_salt(("tags", &row.path));
-    ui.scope_builder(builder, |ui| {
+    widgets::inside(ui, area, layout, ("tags", &row.path), |ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         for tag in &row.tags {
             let width = widgets::text_width(ui.painter(), tag, Text::Caption) + 14.0;

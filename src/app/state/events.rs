@@ -19,7 +19,7 @@ impl AppState {
                 self.starting = false;
                 let n = issues.len();
                 let first = issues.first().map(|i| i.message.clone());
-                self.set_found(issues);
+                self.set_found(issues, false);
                 if let Some(first) = first {
                     let more = if n > 1 {
                         format!(" (and {} more)", n - 1)
@@ -46,7 +46,7 @@ impl AppState {
                 }
             }
             Event::Tested(report) => {
-                self.set_found(report.issues.clone());
+                self.set_found(report.issues.clone(), true);
                 if let Some(info) = &report.info {
                     self.info_for.clone_from(&info.url);
                     self.info = Fetch::Ready(info.clone());

@@ -180,6 +180,7 @@ impl AppState {
         };
         let key = std::mem::take(&mut self.key_text);
         if !key.trim().is_empty() {
+            self.found.retain(|i| !i.field.starts_with("target.key"));
             let url = self.form.target.url.trim().to_owned();
             self.command(Command::SetKey {
                 url,

@@ -21,7 +21,8 @@ impl AppState {
     pub fn empty(&self) -> EmptyModel {
         let url = self.form.target.url.trim();
         let is_demo = self.demo.as_ref().is_some_and(|(demo, _)| demo == url);
-        let first = if is_demo || matches!(self.plan_home, super::PlanHome::BuiltIn(_)) {
+        let built_in = matches!(self.plan_home, super::PlanHome::BuiltIn(_));
+        let first = if is_demo || built_in && !self.is_unsaved() {
             return EmptyModel {
                 reason: self.start_block(),
                 open_key: Action::Open.key_hint(),

@@ -162,7 +162,7 @@ impl<'a> Field<'a> {
         let pad_y = if self.rows > 1 {
             5
         } else {
-            whole((height - row) / 2.0)
+            whole(((height - row) / 2.0).floor())
         };
         let margin = egui::Margin {
             left: 8,

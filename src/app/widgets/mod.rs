@@ -20,3 +20,18 @@ pub use paint::{elided, icon, text, text_width};
 pub use section::{Section, sub_heading};
 pub use switch::Switch;
 pub use tile::{TILES_HEIGHT, Tile, tiles};
+
+/// Draws into `rect` without moving the place where `ui` goes on.
+pub fn inside<R>(
+    ui: &mut egui::Ui,
+    rect: egui::Rect,
+    layout: egui::Layout,
+    salt: impl std::hash::Hash + std::fmt::Debug,
+    contents: impl FnOnce(&mut egui::Ui) -> R,
+) -> R {
+    let builder = egui::UiBuilder::new()
+        .max_rect(rect)
+        .layout(layout)
+        .id_salt(egui::Id::new(salt));
+    contents(&mut ui.new_child(builder))
+}
