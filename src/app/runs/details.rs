@@ -27,7 +27,10 @@ pub(super) fn details_ui(ui: &mut Ui, rect: Rect, state: &mut AppState) {
     };
     charts::card(ui, rect);
     let inner = rect.shrink(16.0);
-    let foot = Rect::from_min_max(pos2(inner.left(), rect.bottom() - FOOT), inner.max);
+    let foot = Rect::from_min_max(
+        pos2(inner.left(), rect.bottom() - FOOT),
+        pos2(inner.right(), rect.bottom()),
+    );
     let body = Rect::from_min_max(inner.min, pos2(inner.right(), foot.top()));
     ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
         ScrollArea::vertical()
