@@ -390,6 +390,19 @@ fn charts_ui(
 ) {
     let wanted = vec2(ui.available_width(), CHARTS);
     let (rect, _) = ui.allocate_exact_size(wanted, Sense::hover());
+    widgets::inside(ui, rect, Layout::top_down(Align::Min), "charts", |ui| {
+        both_ui(ui, rect, state, left, right, versus);
+    });
+}
+
+fn both_ui(
+    ui: &mut Ui,
+    rect: Rect,
+    state: &mut AppState,
+    left: &Chart,
+    right: &Chart,
+    versus: Option<(&Comparison, usize)>,
+) {
     let half = ((rect.width() - GAP) / 2.0).floor();
     let left_rect = Rect::from_min_size(rect.min, vec2(half, CHARTS));
     let right_rect = Rect::from_min_max(pos2(left_rect.right() + GAP, rect.top()), rect.max);

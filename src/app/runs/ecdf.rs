@@ -7,7 +7,7 @@ use egui::{Rect, Ui};
 use crate::app::charts::{ChartFrame, ChartUi};
 use crate::app::state::AppState;
 use crate::chart::{self, Chart};
-use crate::domain::{MetricId, RunData, StageIdx};
+use crate::domain::{MetricId, RunData};
 
 /// The chart of the details, kept until another run or metric is shown.
 #[derive(Default)]
@@ -26,12 +26,7 @@ impl DetailsChart {
             return Arc::clone(chart);
         }
         let mut chart = chart::ecdf(run, metric);
-        // First, middle and last stage: more would not be told apart in a card this small.
-        let n = chart.legend.len();
-        if n > 3 {
-            let shown = [0, StageIdx::from_index(n / 2).index(), n - 1];
-            self.ui.hidden = (0..n).filter(|i| !shown.contains(i)).collect();
-        }
+        keep_three(&mut chart);
         chart.title = String::new();
         let chart = Arc::new(chart);
         self.held = Some((
@@ -41,6 +36,32 @@ impl DetailsChart {
             Arc::clone(&chart),
         ));
         chart
+    }
+}
+
+/// First, middle and last stage: more would not be told apart in a card this small.
+fn keep_three(chart: &mut Chart) {
+    let n = chart.legend.len();
+    let mut shown: Vec<usize> = (0..n).collect();
+    if n > 3 {
+        shown = vec![0, n / 2, n - 1];
+    }
+    for pane in &mut chart.panes {
+        pane.marks
+            .retain(|m| m.series.is_none_or(|s| shown.contains(&s)));
+        for mark in &mut pane.marks {
+            mark.series = mark.series.and_then(|s| shown.iter().position(|k| *k == s));
+        }
+    }
+    chart.legend = shown
+        .iter()
+        .filter_map(|i| chart.legend.get(*i).cloned())
+        .collect();
+    let last = chart.legend.len().saturating_sub(1);
+    for entry in chart.legend.iter_mut().take(last) {
+        // The last one says what the numbers count.
+        let number = entry.name.split(' ').next().unwrap_or_default().to_owned();
+        entry.name = number;
     }
 }
 
