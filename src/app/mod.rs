@@ -79,49 +79,24 @@ fn icon() -> egui::IconData {
     eframe::icon_data::from_png_bytes(png).unwrap_or_default()
 }
 
-/// The window's program.
-pub struct InferometerApp {
+/// What is drawn, without what waits: a test drives it as the window does.
+pub struct Window {
     pub state: AppState,
-    session: Session,
-    measure: measure::MeasureUi,
+    pub measure: measure::MeasureUi,
     glue: glue::Glue,
 }
 
-impl InferometerApp {
-    pub fn new(ctx: &egui::Context, session: Session, options: Options) -> Self {
+impl Window {
+    pub fn new(ctx: &egui::Context, options: Options) -> Self {
         theme::install(ctx);
         let mut state = AppState::new(options.presets);
         state.open_paths(options.open);
         state.start_when_ready = options.demo;
         Self {
             state,
-            session,
             measure: measure::MeasureUi::default(),
             glue: glue::Glue::default(),
         }
-    }
-
-    fn drain(&mut self) {
-        while let Some(event) = self.session.try_event() {
-            self.state.apply_event(event);
-        }
-        if let Some(snapshot) = self.session.changed_snapshot() {
-            self.state.apply_snapshot(snapshot);
-        }
-        self.send();
-    }
-
-    fn send(&mut self) {
-        for command in self.state.take_commands() {
-            self.session.send(command);
-        }
-    }
-
-    fn perform(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            self.state.perform(action);
-        }
-        self.send();
     }
 
     /// Everything in the window, in one egui pass.
@@ -144,9 +119,10 @@ impl InferometerApp {
         palette::palette_ui(&ctx, &mut self.state);
         dialogs::dialogs_ui(&ctx, &mut self.state);
         self.state.open_paths(open);
-        self.perform(out);
+        for action in out {
+            self.state.perform(action);
+        }
         self.glue.after(&ctx, &mut self.state);
-        self.send();
     }
 
     fn measure_view(&mut self, ui: &mut egui::Ui, out: &mut Vec<Action>) {
@@ -174,13 +150,45 @@ impl InferometerApp {
     }
 }
 
+/// The window's program: the window, and the session behind it.
+pub struct InferometerApp {
+    pub window: Window,
+    session: Session,
+}
+
+impl InferometerApp {
+    pub fn new(ctx: &egui::Context, session: Session, options: Options) -> Self {
+        Self {
+            window: Window::new(ctx, options),
+            session,
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.session.try_event() {
+            self.window.state.apply_event(event);
+        }
+        if let Some(snapshot) = self.session.changed_snapshot() {
+            self.window.state.apply_snapshot(snapshot);
+        }
+        self.send();
+    }
+
+    fn send(&mut self) {
+        for command in self.window.state.take_commands() {
+            self.session.send(command);
+        }
+    }
+}
+
 impl eframe::App for InferometerApp {
     fn logic(&mut self, _ctx: &egui::Context, _frame: &mut eframe::Frame) {
         self.drain();
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        self.show(ui);
+        self.window.show(ui);
+        self.send();
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use egui::{Align2, Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
-use egui_plot::{FilledArea, Line, LineStyle, PlotPoints, PlotUi, Polygon};
+use egui_plot::{FilledArea, Line, PlotPoints, PlotUi, Polygon};
 
 use super::{CAPTION_Y, PLOT_TOP, ink, pane::Map};
 use crate::app::theme::{Text, Theme};
@@ -30,18 +30,15 @@ pub(super) fn items(plot: &mut PlotUi<'_>, theme: &Theme, mark: &Mark) {
         Shape::Line {
             points,
             width,
-            is_dashed,
+            is_dashed: false,
             is_stepped,
             ..
         } => {
-            let mut line = Line::new("", PlotPoints::from(points.clone()))
+            let line = Line::new("", PlotPoints::from(points.clone()))
                 .color(color)
                 .width(*width)
                 .allow_hover(false)
                 .allow_band(!is_stepped && points.len() > 600);
-            if *is_dashed {
-                line = line.style(LineStyle::Dashed { length: 4.0 });
-            }
             plot.line(line);
         }
         Shape::Area { points, base } => {
@@ -82,7 +79,12 @@ pub(super) fn items(plot: &mut PlotUi<'_>, theme: &Theme, mark: &Mark) {
                 plot.polygon(polygon);
             }
         }
-        Shape::Points { .. } | Shape::VLine { .. } | Shape::HLine { .. } | Shape::Span { .. } => {}
+        // Dashed lines are thinned first: see `dashes`.
+        Shape::Line { .. }
+        | Shape::Points { .. }
+        | Shape::VLine { .. }
+        | Shape::HLine { .. }
+        | Shape::Span { .. } => {}
     }
 }
 
@@ -155,6 +157,12 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             } if map.shows_x(*at) => {
                 vline(painter, theme, map, (*at, color), label, (*side, *style))
             }
+            Shape::Line {
+                points,
+                width,
+                is_dashed: true,
+                ..
+            } => dashes(&inside, map, points, Stroke::new(*width, color)),
             Shape::HLine { at, label, style } => {
                 hline(painter, theme, map, (*at, color), label, *style);
             }
@@ -170,7 +178,8 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             side,
         } = &mark.shape
         {
-            dots(&inside, theme, map, points, (*dot, color));
+            let on = if *dot == Dot::Cross { painter } else { &inside };
+            dots(on, theme, map, points, (*dot, color));
             for (point, label) in points.iter().zip(labels) {
                 if map.shows_x(point[0]) && !label.is_empty() {
                     dot_label(painter, theme, map, map.at(*point), label, *side);
@@ -184,6 +193,24 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
 fn shown<'a>(pane: &'a Pane, hidden: &'a BTreeSet<usize>) -> impl Iterator<Item = &'a Mark> {
     let visible = |mark: &&Mark| mark.series.is_none_or(|s| !hidden.contains(&s));
     pane.marks.iter().filter(visible)
+}
+
+/// A dashed line through every few points: dashes along small steps would be dots.
+fn dashes(painter: &Painter, map: &Map, points: &[[f64; 2]], stroke: Stroke) {
+    const APART: f32 = 7.0;
+    let mut path: Vec<Pos2> = Vec::new();
+    for (i, point) in points.iter().enumerate() {
+        let at = map.at(*point);
+        let is_end = i == 0 || i + 1 == points.len();
+        if is_end
+            || path
+                .last()
+                .is_none_or(|last| (at.x - last.x).abs() >= APART)
+        {
+            path.push(at);
+        }
+    }
+    painter.extend(Paint::dashed_line(&path, stroke, 4.0, 4.0));
 }
 
 fn dashed(painter: &Painter, ends: [Pos2; 2], stroke: Stroke, dash: f32) {
@@ -311,10 +338,9 @@ fn dots(
             return;
         }
         Dot::Cross => {
-            let free = painter.with_clip_rect(map.rect.expand2(vec2(4.0, 20.0)));
             for point in visible {
                 let center = pos2(map.x(point[0]), map.rect.top() - 10.0);
-                cross(&free, center, 3.0, color);
+                cross(painter, center, 3.0, color);
             }
             return;
         }

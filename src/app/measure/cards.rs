@@ -2,10 +2,11 @@
 
 use egui::{Popup, Rect, Ui};
 
-use super::charts::{Charts, DistributionKind, RateKind};
-use super::{MeasureUi, Metric, model};
+use super::charts::{Charts, DistributionKind};
+use super::{Distribution, MeasureUi, Metric, model};
 use crate::app::charts::ChartFrame;
 use crate::app::widgets::{self, Switch, choice};
+use crate::chart::Throughput;
 use crate::domain::{MetricId, RunData};
 
 pub(super) type Card =
@@ -19,11 +20,7 @@ const KINDS: [(DistributionKind, &str); 3] = [
     (DistributionKind::Percentiles, "Percentiles"),
     (DistributionKind::Ecdf, "ECDF"),
 ];
-const RATES: [(RateKind, &str); 3] = [
-    (RateKind::Tokens, "tok/s"),
-    (RateKind::Requests, "req/s"),
-    (RateKind::Errors, "errors"),
-];
+const RATES: [Throughput; 3] = Throughput::ALL;
 /// Width of the distribution's choice in a narrow window.
 const CHOICE: f32 = 108.0;
 
@@ -35,7 +32,7 @@ fn distribution(
     (narrow, state): (bool, &mut MeasureUi),
     _time: &mut Option<f64>,
 ) {
-    let mut kind = state.distribution;
+    let mut kind = state.distribution.0;
     let width = if narrow {
         CHOICE
     } else {
@@ -55,8 +52,8 @@ fn distribution(
             Switch::new("Distribution as", &mut kind, &KINDS).show(ui);
         }
     });
-    if kind != state.distribution {
-        state.distribution = kind;
+    if kind != state.distribution.0 {
+        state.distribution = Distribution(kind);
         state.distribution_ui.zoom = None;
         ui.ctx().request_repaint();
     }
@@ -71,21 +68,22 @@ fn over_time(
     time: &mut Option<f64>,
 ) {
     let mut rate = state.rate;
+    let rates = RATES.map(|rate| (rate, rate.label()));
     let formula = match rate {
-        RateKind::Tokens => MetricId::OutputTokenRate,
-        RateKind::Requests => MetricId::RequestRate,
-        RateKind::Errors => MetricId::ErrorRate,
+        Throughput::Tokens => MetricId::OutputTokenRate,
+        Throughput::Requests => MetricId::RequestRate,
+        Throughput::Errors => MetricId::ErrorRate,
     };
     let mut frame = ChartFrame::new(charts.over_time)
         .formula(formula.metric().formula)
-        .switch_width(Switch::natural_width(ui, &RATES));
+        .switch_width(Switch::natural_width(ui, &rates));
     if narrow {
         frame = frame.title("Over time").without_subject();
     }
     let mut shared = state.time;
     let before = shared;
     frame.show(ui, rect, &mut state.over_time_ui, &mut shared, |ui| {
-        Switch::new("Over time", &mut rate, &RATES).show(ui);
+        Switch::new("Over time", &mut rate, &rates).show(ui);
     });
     if shared != before {
         *time = shared;
@@ -101,16 +99,14 @@ fn load(
     rect: Rect,
     run: &RunData,
     charts: &Charts<'_>,
-    (narrow, state): (bool, &mut MeasureUi),
+    (_, state): (bool, &mut MeasureUi),
     _time: &mut Option<f64>,
 ) {
     let mut metric = state.metric;
-    let mut frame = ChartFrame::new(charts.load)
+    let frame = ChartFrame::new(charts.load)
         .formula(metric.0.metric().formula)
-        .switch_width(metric_width(ui, metric));
-    if narrow {
-        frame = frame.without_subject();
-    }
+        .switch_width(metric_width(ui, metric))
+        .without_subject();
     frame.show(ui, rect, &mut state.load_ui, &mut None, |ui| {
         metric_switch(ui, run, &mut metric);
     });

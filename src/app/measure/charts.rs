@@ -1,33 +1,22 @@
-//! Which charts the Measure view shows; each is built once for each change of the run or of what it depends on.
+//! Which charts the Measure view shows; each is built once for each change of the run or of what it depends on. While a
+//! run goes, scales change at steps only and never shrink.
 
-use super::{Cached, RunKey};
-use crate::chart::Chart;
-use crate::domain::{MetricId, RunData, StageIdx};
+use super::{Cached, RunKey, model};
+use crate::chart::{
+    self, Axis, AxisKind, Chart, Colour, LabelSide, Mark, Rule, Shape, Throughput, format,
+};
+use crate::domain::{MetricId, RunData, StageIdx, Unit};
+use crate::stats::least_n;
 
 /// How the distribution is drawn.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub enum DistributionKind {
-    #[default]
-    Histogram,
-    Percentiles,
-    Ecdf,
-}
-
-/// What is counted over time.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub enum RateKind {
-    #[default]
-    Tokens,
-    Requests,
-    Errors,
-}
+pub use crate::chart::Look as DistributionKind;
 
 /// Everything that the charts depend on besides the run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ChartChoice {
     pub metric: MetricId,
     pub distribution: DistributionKind,
-    pub rate: RateKind,
+    pub rate: Throughput,
     pub focus: Option<StageIdx>,
 }
 
@@ -39,60 +28,286 @@ pub(super) struct Charts<'a> {
     pub requests: &'a Chart,
 }
 
+type DistributionKey = (RunKey, MetricId, DistributionKind, Option<StageIdx>);
+
 #[derive(Default)]
 pub(super) struct ChartCache {
-    distribution: Cached<(RunKey, MetricId, DistributionKind, Option<StageIdx>), Chart>,
-    over_time: Cached<(RunKey, RateKind), Chart>,
+    distribution: Cached<DistributionKey, Chart>,
+    over_time: Cached<(RunKey, Throughput), Chart>,
     load: Cached<(RunKey, MetricId), Chart>,
     requests: Cached<(RunKey, MetricId), Chart>,
 }
 
 impl ChartCache {
-    pub fn n_computed(&self) -> u64 {
+    pub(super) fn n_computed(&self) -> u64 {
         self.distribution.n_computed
             + self.over_time.n_computed
             + self.load.n_computed
             + self.requests.n_computed
     }
 
-    pub fn get(&mut self, run: &RunData, choice: &ChartChoice) -> Charts<'_> {
-        let key = RunKey::of(run);
-        let metric = choice.metric;
-        let kind = choice.distribution;
-        let focus = choice.focus;
+    pub(super) fn get(&mut self, run: &RunData, choice: &ChartChoice) -> Charts<'_> {
+        let run_key = RunKey::of(run);
+        let (metric, rate) = (choice.metric, choice.rate);
+        // Only the histogram marks the stage in focus.
+        let focus = choice
+            .focus
+            .filter(|_| choice.distribution == DistributionKind::Histogram);
+        let key = (run_key.clone(), metric, choice.distribution, focus);
+        let distribution = self.distribution.get_steady(
+            run,
+            key,
+            |a, b| a.0.id == b.0.id && (a.1, a.2) == (b.1, b.2),
+            |run, key| distribution(run, key.1, key.2, key.3),
+        );
+        let over_time = self.over_time.get_steady(
+            run,
+            (run_key.clone(), rate),
+            |a, b| a.0.id == b.0.id && a.1 == b.1,
+            |run, key| over_time(run, key.1),
+        );
+        let same = |a: &(RunKey, MetricId), b: &(RunKey, MetricId)| a.0.id == b.0.id && a.1 == b.1;
+        let load = self
+            .load
+            .get_steady(run, (run_key.clone(), metric), same, |run, key| {
+                explained(run, key.1, chart::load_curve(run, key.1))
+            });
+        let requests = self
+            .requests
+            .get_steady(run, (run_key, metric), same, |run, key| {
+                explained(run, key.1, chart::requests(run, key.1))
+            });
         Charts {
-            distribution: self
-                .distribution
-                .get((key.clone(), metric, kind, focus), || {
-                    distribution(run, metric, kind, focus)
-                }),
-            over_time: self
-                .over_time
-                .get((key.clone(), choice.rate), || over_time(run, choice.rate)),
-            load: self.load.get((key.clone(), metric), || load(run, metric)),
-            requests: self.requests.get((key, metric), || requests(run, metric)),
+            distribution,
+            over_time,
+            load,
+            requests,
         }
     }
+}
+
+impl<K: PartialEq> Cached<K, Chart> {
+    /// As [`Cached::get`]; a live chart keeps the room that the last one for the same choices had.
+    fn get_steady(
+        &mut self,
+        run: &RunData,
+        key: K,
+        same: impl Fn(&K, &K) -> bool,
+        build: impl FnOnce(&RunData, &K) -> Chart,
+    ) -> &Chart {
+        let is_same = self.held.as_ref().is_some_and(|(held, _)| *held == key);
+        if !is_same {
+            let mut chart = build(run, &key);
+            let before = self.held.take();
+            let before = before.filter(|(held, _)| run.is_live() && same(held, &key));
+            steady(&mut chart, before.as_ref().map(|(_, chart)| chart));
+            self.n_computed += 1;
+            self.held = Some((key, chart));
+        }
+        match &self.held {
+            Some((_, chart)) => chart,
+            None => no_chart(),
+        }
+    }
+}
+
+fn no_chart() -> &'static Chart {
+    static NONE: std::sync::LazyLock<Chart> = std::sync::LazyLock::new(Chart::default);
+    &NONE
+}
+
+/// Says why there is nothing, in the words of the metric.
+fn explained(run: &RunData, metric: MetricId, mut chart: Chart) -> Chart {
+    if chart.empty.is_some() {
+        chart.empty = model::why_none(run, metric).or(chart.empty);
+    }
+    chart
 }
 
 fn distribution(
     run: &RunData,
     metric: MetricId,
-    _kind: DistributionKind,
-    _focus: Option<StageIdx>,
+    kind: DistributionKind,
+    focus: Option<StageIdx>,
 ) -> Chart {
-    let why = super::model::why_none(run, metric).unwrap_or_default();
-    Chart::empty("Latency distribution", &why)
+    let chart = match kind {
+        DistributionKind::Histogram => chart::histogram(run, metric),
+        DistributionKind::Percentiles => chart::percentiles(run, metric),
+        DistributionKind::Ecdf => chart::ecdf(run, metric),
+    };
+    let mut chart = explained(run, metric, chart);
+    if let Some(stage) = focus
+        && chart.empty.is_none()
+    {
+        mark_focus(&mut chart, run, metric, stage);
+    }
+    chart
 }
 
-fn over_time(_run: &RunData, _rate: RateKind) -> Chart {
-    Chart::empty("Throughput over time", "")
+/// p50 and p95 of the stage in focus in place of every stage's own: the lower left of its line, the higher right.
+fn mark_focus(chart: &mut Chart, run: &RunData, metric: MetricId, stage: StageIdx) {
+    let stages = &run.summary.stages;
+    let Some(d) = stages.get(stage.index()).and_then(|s| s.metric(metric)) else {
+        return;
+    };
+    let x = chart.x.clone();
+    let Some(pane) = chart.panes.first_mut() else {
+        return;
+    };
+    pane.marks
+        .retain(|m| !matches!(m.shape, Shape::VLine { .. }));
+    let named = [
+        ("p50", 0.5, d.p50, LabelSide::Left),
+        ("p95", 0.95, d.p95, LabelSide::Right),
+    ];
+    for (name, q, value, side) in named {
+        let Some(value) = value.filter(|_| d.n >= least_n(q)) else {
+            continue;
+        };
+        let words = match metric.metric().unit {
+            Unit::Ms => format::ms(value),
+            unit => format::value(Some(value), unit),
+        };
+        let shape = Shape::VLine {
+            at: x.place(value),
+            label: format!("{name}  {words}"),
+            side,
+            style: Rule::Dashed,
+        };
+        pane.marks.push(Mark {
+            series: None,
+            colour: Colour::Primary,
+            shape,
+        });
+    }
 }
 
-fn load(_run: &RunData, _metric: MetricId) -> Chart {
-    Chart::empty("Latency against load", "")
+fn over_time(run: &RunData, rate: Throughput) -> Chart {
+    let mut chart = chart::over_time(run, rate);
+    let Some(progress) = model::progress(run) else {
+        return chart;
+    };
+    // While it goes the axis reaches to the end that is expected, and the line of now moves through it.
+    let now = run.series.in_flight.len() as f64 * run.series.slot_ns as f64 / 1e9;
+    let expected = now + progress.left_secs.unwrap_or(0.0);
+    let end = time_step(expected);
+    chart.x.range = (-0.02 * end, end);
+    if let Some(pane) = chart.panes.first_mut() {
+        let shape = Shape::VLine {
+            at: now,
+            label: "now".to_owned(),
+            side: LabelSide::Right,
+            style: Rule::Solid,
+        };
+        pane.marks.push(Mark {
+            series: None,
+            colour: Colour::Primary,
+            shape,
+        });
+    }
+    for pane in chart.panes.iter_mut().skip(1) {
+        let shape = Shape::VLine {
+            at: now,
+            label: String::new(),
+            side: LabelSide::Right,
+            style: Rule::Solid,
+        };
+        pane.marks.push(Mark {
+            series: None,
+            colour: Colour::Rule,
+            shape,
+        });
+    }
+    chart
 }
 
-fn requests(_run: &RunData, _metric: MetricId) -> Chart {
-    Chart::empty("Requests", "")
+/// The next end of an axis of time: a whole number of the steps that it would have ticks at.
+fn time_step(secs: f64) -> f64 {
+    let steps = [5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 3600.0];
+    let step = steps
+        .into_iter()
+        .find(|s| secs <= s * 6.0)
+        .unwrap_or(3600.0);
+    (secs / step).ceil().max(1.0) * step
+}
+
+/// Widens scales to the next step, and a live chart's to what they were before.
+fn steady(chart: &mut Chart, before: Option<&Chart>) {
+    if chart.empty.is_some() {
+        return;
+    }
+    let before = before.filter(|b| b.empty.is_none());
+    if !matches!(chart.x.kind, AxisKind::Time) {
+        widen(&mut chart.x, before.map(|b| &b.x));
+        if chart.x.is_log() {
+            // The first label stands clear of the y axis.
+            let span = chart.x.range.1 - chart.x.range.0;
+            chart.x.range.0 -= span * 0.02;
+        }
+    } else if let Some(before) = before {
+        union(&mut chart.x, &before.x);
+    }
+    let panes = before.map(|b| b.panes.as_slice()).unwrap_or_default();
+    for (i, pane) in chart.panes.iter_mut().enumerate() {
+        widen(&mut pane.y, panes.get(i).map(|p| &p.y));
+    }
+}
+
+fn widen(axis: &mut Axis, before: Option<&Axis>) {
+    match axis.kind {
+        AxisKind::LogMs | AxisKind::LogNumber => {
+            let (low, high) = axis.range;
+            axis.range = (log_step(low, f64::floor), log_step(high, f64::ceil));
+        }
+        AxisKind::Share | AxisKind::Users(_) | AxisKind::Levels(_) | AxisKind::Percentile => {}
+        AxisKind::Time => return,
+        AxisKind::Number | AxisKind::Ms => {}
+    }
+    if let Some(before) = before.filter(|b| b.kind == axis.kind) {
+        union(axis, before);
+    }
+}
+
+fn union(axis: &mut Axis, before: &Axis) {
+    axis.range.0 = axis.range.0.min(before.range.0);
+    axis.range.1 = axis.range.1.max(before.range.1);
+}
+
+/// Room beyond the outermost tick of a log axis, in decades.
+const ROOM: f64 = 0.03;
+
+/// A place on a log axis moved outward to 1, 2 or 5 of its decade, with a little room beyond.
+fn log_step(place: f64, round: fn(f64) -> f64) -> f64 {
+    let thirds = [0.0, 2f64.log10(), 5f64.log10(), 1.0];
+    let decade = place.floor();
+    let inside = place - decade;
+    let outward = round(0.5) > 0.5;
+    let found = if outward {
+        thirds.into_iter().find(|t| *t >= inside - ROOM)
+    } else {
+        thirds.into_iter().rev().find(|t| *t <= inside + ROOM)
+    };
+    let room = if outward { ROOM } else { -ROOM };
+    decade + found.unwrap_or(inside) + room
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_ends_move_outward_to_steps() {
+        let low = 10f64.powf(log_step(63f64.log10(), f64::floor));
+        let high = 10f64.powf(log_step(463f64.log10(), f64::ceil));
+        assert!((46.0..50.0).contains(&low), "{low}");
+        assert!((500.0..530.0).contains(&high), "{high}");
+    }
+
+    #[test]
+    fn time_ends_at_whole_steps() {
+        assert!((time_step(3.0) - 5.0).abs() < 1e-9);
+        assert!((time_step(21.0) - 30.0).abs() < 1e-9);
+        assert!((time_step(236.0) - 240.0).abs() < 1e-9);
+        assert!((time_step(20_000.0) - 21_600.0).abs() < 1e-9);
+    }
 }

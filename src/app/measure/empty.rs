@@ -75,7 +75,7 @@ pub(super) fn empty_ui(ui: &mut Ui, area: Rect, model: &EmptyModel, out: &mut Ve
     if has_ghosts {
         ghosts(
             ui,
-            Rect::from_min_size(pos2(column.left(), y + 36.0), vec2(width, 152.0)),
+            Rect::from_min_size(pos2(column.left(), y + 34.0), vec2(width, 152.0)),
         );
     }
 }
@@ -92,7 +92,7 @@ fn fringes(ui: &Ui, center: Pos2) {
         let ink = if i == 0 {
             theme.accent
         } else {
-            theme.line_strong.gamma_multiply(0.18 + 0.62 * envelope)
+            theme.line_strong.gamma_multiply(0.18 + 0.42 * envelope)
         };
         ui.painter().rect_filled(bar, 2.0, ink);
     }
@@ -115,9 +115,9 @@ fn texts(ui: &mut Ui, column: Rect, model: &EmptyModel, out: &mut Vec<Action>) {
             room,
         );
     };
-    line(36.0, &model.headline, Text::Stat, theme.text);
-    line(69.0, &model.lines[0], Text::Lead, theme.secondary);
-    line(91.0, &model.lines[1], Text::Lead, theme.secondary);
+    line(34.5, &model.headline, Text::Stat, theme.text);
+    line(67.5, &model.lines[0], Text::Lead, theme.secondary);
+    line(89.5, &model.lines[1], Text::Lead, theme.secondary);
     let words = format!("{}. {} {}", model.headline, model.lines[0], model.lines[1]);
     let area = Rect::from_min_max(
         pos2(column.left(), top + 20.0),
@@ -163,7 +163,7 @@ fn texts(ui: &mut Ui, column: Rect, model: &EmptyModel, out: &mut Vec<Action>) {
             theme.text,
             room,
         );
-        for (line, y) in lines.into_iter().zip([242.5, 260.5]) {
+        for (line, y) in lines.into_iter().zip([242.0, 260.0]) {
             widgets::elided(
                 painter,
                 at(28.0, y),
@@ -219,7 +219,7 @@ fn ghosts(ui: &Ui, area: Rect) {
         let box_ = Rect::from_min_size(pos2(left, area.top()), vec2(width, area.height()));
         let painter = ui.painter();
         painter.hline(box_.x_range(), box_.bottom() + 0.5, theme.hairline());
-        let at = pos2(left, box_.bottom() + 12.5);
+        let at = pos2(left, box_.bottom() + 11.0);
         widgets::text(
             painter,
             at,

@@ -15,8 +15,9 @@ use super::actions::Action;
 use super::charts::ChartUi;
 use super::theme::{Theme, size};
 use super::widgets::{self, BANNER_HEIGHT, TILES_HEIGHT};
+use crate::chart::Throughput;
 use crate::domain::{MetricId, RunData, RunState, StageIdx};
-use charts::{ChartChoice, DistributionKind, RateKind};
+use charts::{ChartChoice, DistributionKind};
 pub use empty::EmptyModel;
 use model::{ErrorRow, Finding, Head, Scope, StageTable};
 use widgets::Tile;
@@ -39,8 +40,8 @@ pub struct MeasureUi {
     /// The stage a person clicked in the table.
     pub focus: Option<StageIdx>,
     pub metric: Metric,
-    pub distribution: DistributionKind,
-    pub rate: RateKind,
+    pub distribution: Distribution,
+    pub rate: Throughput,
     pub all_findings: bool,
     pub distribution_ui: ChartUi,
     pub over_time_ui: ChartUi,
@@ -59,6 +60,16 @@ pub struct Metric(pub MetricId);
 impl Default for Metric {
     fn default() -> Self {
         Self(MetricId::Ttft)
+    }
+}
+
+/// How the distribution is drawn; a histogram until a person wants another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Distribution(pub DistributionKind);
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self(DistributionKind::Histogram)
     }
 }
 
@@ -168,6 +179,7 @@ pub fn measure_ui(
     out: &mut Vec<Action>,
 ) {
     let area = ui.available_rect_before_wrap();
+    ui.painter().rect_filled(area, 0.0, Theme::of(ui).canvas);
     let margin = if area.width() < SMALL { 12.0 } else { 16.0 };
     let Some(run) = run else {
         empty::empty_ui(ui, area.shrink(margin), empty, out);
@@ -224,8 +236,6 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn show(&self, ui: &mut Ui, area: Rect, state: &mut MeasureUi, out: &mut Vec<Action>) {
-        let theme = Theme::of(ui);
-        ui.painter().rect_filled(area, 0.0, theme.canvas);
         let layout = self.layout(area.size(), state);
         ScrollArea::vertical()
             .id_salt("measure page")
@@ -249,7 +259,9 @@ impl Page<'_> {
         let table = parts::table_height(&self.words.table);
         let errors = parts::errors_height(&self.words.errors);
         let above = 12.0 + parts::HEAD + 12.0 + banners;
-        let below = GAP + table + if errors > 0.0 { GAP + errors } else { 0.0 } + 12.0;
+        let below = GAP + table + 12.0;
+        // The errors come below what fills the page.
+        let after = if errors > 0.0 { GAP + errors } else { 0.0 };
         let columns = if room.x < ONE_COLUMN { 1.0 } else { 2.0 };
         let rows = 4.0 / columns;
         let fixed = above + TILES_HEIGHT + rows * GAP + below;
@@ -262,7 +274,7 @@ impl Page<'_> {
         let total = if preparing {
             room.y
         } else {
-            (fixed + rows * card).max(room.y)
+            (fixed + rows * card).max(room.y) + after
         };
         Layout {
             above,
@@ -349,7 +361,7 @@ impl Page<'_> {
         let mut cache = std::mem::take(&mut state.charts);
         let choice = ChartChoice {
             metric: state.metric.0,
-            distribution: state.distribution,
+            distribution: state.distribution.0,
             rate: state.rate,
             focus: self.words.focus,
         };
