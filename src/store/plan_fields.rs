@@ -1,0 +1,480 @@
+//! Every field of a plan, once: the reader checks against this table, the writer keeps its order, `--set` finds its way by
+//! it, and the JSON schema is made of it.
+
+use crate::domain::{MAX_COLD, MAX_REQUESTS, MAX_SECS, MAX_SEED, MAX_TOKENS, MAX_USERS};
+
+/// One field of a table.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) doc: &'static str,
+    pub(super) required: bool,
+}
+
+/// What may stand in a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Text,
+    Texts,
+    Path,
+    Bool,
+    Whole {
+        least: u64,
+        most: u64,
+    },
+    /// The range is held by `Plan::check`; here it is for the schema.
+    Number {
+        /// The least, itself allowed or not.
+        from: Bound,
+        most: f64,
+    },
+    Choice(&'static [&'static str]),
+    /// Header names and their values.
+    TextMap,
+    /// Gradio inputs: any value, `{ json = "…" }` for what TOML cannot say.
+    Inputs,
+    /// `[section]` of its own.
+    Section(&'static [Field]),
+    /// A table in one line, one of [`Rule`]'s.
+    Inline(&'static [Field], Rule),
+    /// `"none"`, or a table in one line with exactly one of the fields.
+    NoneOr(&'static [Field]),
+    /// `[[section]]`, any number of times, with exactly one of the fields of that list in each.
+    Sections(&'static [Field], &'static [&'static str]),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bound {
+    AtLeast(f64),
+    Above(f64),
+}
+
+/// What the fields of a table in one line owe each other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Rule {
+    Free,
+    /// `name` goes with `source = "env"` and with nothing else.
+    Key,
+}
+
+const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Field {
+    Field {
+        name,
+        kind,
+        doc,
+        required: true,
+    }
+}
+
+const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Field {
+    Field {
+        name,
+        kind,
+        doc,
+        required: false,
+    }
+}
+
+const fn whole(least: u64, most: u64) -> Kind {
+    Kind::Whole { least, most }
+}
+
+const SECS: Kind = Kind::Number {
+    from: Bound::AtLeast(0.0),
+    most: MAX_SECS,
+};
+const SECS_ABOVE_0: Kind = Kind::Number {
+    from: Bound::Above(0.0),
+    most: MAX_SECS,
+};
+
+/// The largest count that a `u32` holds.
+const MAX_U32: u64 = u32::MAX as u64;
+
+/// The fields of a plan file, in the order in which they are written.
+pub(super) const PLAN: &[Field] = &[
+    must("schema", whole(1, 1), "Version of this format"),
+    may("label", Kind::Text, "What you call it; the run's label too"),
+    may("tags", Kind::Texts, "Words to find its runs by"),
+    may(
+        "seed",
+        whole(0, MAX_SEED),
+        "Of everything random: prompt order, nonces, wave jitter",
+    ),
+    may("pause_secs", SECS, "Pause between two stages"),
+    may(
+        "grace_secs",
+        SECS,
+        "Time that requests in flight get at the end of a stage that ends by time",
+    ),
+    may(
+        "keep_text",
+        Kind::Bool,
+        "Store prompts and answers as text in the run file",
+    ),
+    must("target", Kind::Section(TARGET), "What is measured"),
+    may("workload", Kind::Section(WORKLOAD), "What is sent"),
+    may(
+        "cold",
+        Kind::Section(COLD),
+        "Requests that meet a cold server",
+    ),
+    may(
+        "warmup",
+        Kind::NoneOr(WARMUP),
+        "Requests before Measure; kept, never counted",
+    ),
+    may(
+        "limits",
+        Kind::Section(LIMITS),
+        "When the whole run stops early",
+    ),
+    must(
+        "stages",
+        Kind::Sections(STAGE, STAGE_ENDS),
+        "Levels of load, run in order",
+    ),
+];
+
+const TARGET: &[Field] = &[
+    must(
+        "url",
+        Kind::Text,
+        "A base URL with or without /v1, a full route, or owner/name of a Space",
+    ),
+    may(
+        "protocol",
+        Kind::Choice(&["auto", "gradio", "openai-chat", "openai-completions"]),
+        "The wire that is spoken",
+    ),
+    may(
+        "model",
+        Kind::Text,
+        "OpenAI-compatible: none means the first that the server lists",
+    ),
+    may(
+        "api_name",
+        Kind::Text,
+        "Gradio: the named endpoint, as /chat; none means the first that is public",
+    ),
+    may(
+        "gradio_mode",
+        Kind::Choice(&["queue", "call"]),
+        "Gradio: as the browser does, or as curl users do",
+    ),
+    may("stream", Kind::Bool, "Ask for a stream"),
+    may(
+        "key",
+        Kind::Inline(KEY, Rule::Key),
+        "Where the key is; never the key itself",
+    ),
+    may("http", Kind::Choice(&["1.1", "2"]), "HTTP version"),
+    may(
+        "connections",
+        Kind::Choice(&["keep", "new"]),
+        "One kept by each user, or a new one for each request",
+    ),
+    may(
+        "ca_file",
+        Kind::Path,
+        "PEM file with the authority to trust besides the system's",
+    ),
+    may("insecure", Kind::Bool, "Accept any certificate"),
+    may("proxy", Kind::Text, "http://host:port"),
+    may(
+        "headers",
+        Kind::TextMap,
+        "Sent with every call; a secret belongs into key",
+    ),
+    may(
+        "timeouts",
+        Kind::Section(TIMEOUTS),
+        "Seconds after which a request fails",
+    ),
+];
+
+const KEY: &[Field] = &[
+    must(
+        "source",
+        Kind::Choice(&["none", "env", "keyring", "session"]),
+        "Nowhere, an environment variable, the system's keyring, or this session's memory",
+    ),
+    may("name", Kind::Text, "Name of the environment variable"),
+];
+
+const TIMEOUTS: &[Field] = &[
+    may("connect_secs", SECS_ABOVE_0, "Name lookup, TCP and TLS"),
+    may(
+        "first_byte_secs",
+        SECS_ABOVE_0,
+        "From the request's last byte to the answer's first",
+    ),
+    may("idle_secs", SECS_ABOVE_0, "Without any byte in a stream"),
+    may(
+        "token_stall_secs",
+        SECS_ABOVE_0,
+        "Without a token in a stream that has begun",
+    ),
+    may("total_secs", SECS_ABOVE_0, "The whole request"),
+];
+
+const WORKLOAD: &[Field] = &[
+    may("system", Kind::Text, "System prompt; empty sends none"),
+    may(
+        "users",
+        Kind::Texts,
+        "User prompts; none sends the built-in ones",
+    ),
+    may(
+        "prompts_file",
+        Kind::Path,
+        "Text file with one prompt a line, instead of users",
+    ),
+    may(
+        "order",
+        Kind::Choice(&["in-turn", "random"]),
+        "First to last and again, or drawn with the seed",
+    ),
+    may(
+        "nonce",
+        Kind::Bool,
+        "A unique marker before each prompt, against prefix caches",
+    ),
+    may(
+        "max_tokens",
+        whole(1, MAX_TOKENS as u64),
+        "Most tokens of an answer; none leaves it to the server",
+    ),
+    may(
+        "extra_body",
+        Kind::Text,
+        "A JSON object merged over the request's body",
+    ),
+    may(
+        "system_input",
+        Kind::Text,
+        "Gradio: the input that takes the system prompt",
+    ),
+    may(
+        "user_input",
+        Kind::Text,
+        "Gradio: the input that takes the user prompt",
+    ),
+    may(
+        "inputs",
+        Kind::Inputs,
+        "Gradio inputs by name; { file = \"path\" } is uploaded, { json = \"null\" } is what TOML cannot say",
+    ),
+];
+
+const COLD: &[Field] = &[
+    may(
+        "requests",
+        whole(0, MAX_COLD as u64),
+        "Requests in each cycle; 0 sends none",
+    ),
+    may(
+        "how",
+        Kind::Choice(&["nothing", "silence", "restarted"]),
+        "How the server was made cold",
+    ),
+    may("silence_secs", SECS, "Silence before each cycle"),
+    may(
+        "cycles",
+        whole(1, MAX_COLD as u64),
+        "How often the probe is repeated",
+    ),
+];
+
+const WARMUP: &[Field] = &[
+    may("requests", whole(1, MAX_U32), "That many requests"),
+    may("secs", SECS_ABOVE_0, "For that many seconds"),
+];
+
+const LIMITS: &[Field] = &[
+    may(
+        "max_errors",
+        whole(1, MAX_SEED),
+        "Failed requests after which no more are sent",
+    ),
+    may(
+        "max_error_percent",
+        Kind::Number {
+            from: Bound::Above(0.0),
+            most: 100.0,
+        },
+        "Share of failed requests in a stage above which the run stops",
+    ),
+    may(
+        "max_secs",
+        SECS_ABOVE_0,
+        "Seconds after which no more requests are sent",
+    ),
+];
+
+const STAGE: &[Field] = &[
+    must(
+        "load",
+        Kind::Inline(LOAD, Rule::Free),
+        "How requests are let go",
+    ),
+    may("requests", whole(1, MAX_REQUESTS), "Requests in all"),
+    may(
+        "requests_per_user",
+        whole(1, MAX_U32),
+        "Requests of each user",
+    ),
+    may(
+        "duration_secs",
+        SECS_ABOVE_0,
+        "No new request after that many seconds",
+    ),
+];
+
+/// A stage has exactly one of these.
+const STAGE_ENDS: &[&str] = &["requests", "requests_per_user", "duration_secs"];
+
+const LOAD: &[Field] = &[
+    must(
+        "kind",
+        Kind::Choice(&["closed"]),
+        "A fixed number of users, each of which sends its next request when its last has ended",
+    ),
+    must("users", whole(1, MAX_USERS), "Users at once"),
+    may(
+        "mode",
+        Kind::Choice(&["steady", "burst", "wave"]),
+        "Each user goes on at once, or all of a round together, or with 0–500 ms between",
+    ),
+];
+
+/// The field with that name.
+pub(super) fn find<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
+    fields.iter().find(|f| f.name == name)
+}
+
+/// Every path of the plan, as `--set` names it; `0` stands for a position.
+pub(super) fn paths() -> Vec<String> {
+    let mut paths = Vec::new();
+    paths_into("", PLAN, &mut paths);
+    paths
+}
+
+fn paths_into(prefix: &str, fields: &[Field], paths: &mut Vec<String>) {
+    for field in fields {
+        let path = join(prefix, field.name);
+        match field.kind {
+            Kind::Section(inner) | Kind::Inline(inner, _) | Kind::NoneOr(inner) => {
+                paths_into(&path, inner, paths);
+            }
+            Kind::Sections(inner, _) => paths_into(&join(&path, "0"), inner, paths),
+            _ => paths.push(path),
+        }
+    }
+}
+
+pub(super) fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
+}
+
+/// ` Did you mean “users”?`, or where such a field stands, or which fields there are.
+pub(super) fn guess(unknown: &str, fields: &[Field]) -> String {
+    let close = fields
+        .iter()
+        .map(|f| (distance(unknown, f.name), f.name))
+        .min();
+    if let Some((d, name)) = close
+        && d <= 2.max(name.len() / 3)
+        && d < name.len()
+    {
+        return format!("did you mean “{name}”?");
+    }
+    let elsewhere = paths()
+        .into_iter()
+        .find(|p| p.rsplit('.').next() == Some(unknown));
+    if let Some(path) = elsewhere {
+        return format!("did you mean “{path}”?");
+    }
+    format!("there are {}", listed(fields.iter().map(|f| f.name)))
+}
+
+/// The choice that was likely meant.
+pub(super) fn closest<'c>(text: &str, choices: &[&'c str]) -> Option<&'c str> {
+    let text = text.to_lowercase().replace('_', "-");
+    choices
+        .iter()
+        .map(|c| (distance(&text, c), *c))
+        .min()
+        .filter(|(d, c)| *d <= 2 && *d < c.len())
+        .map(|(_, c)| c)
+}
+
+/// `“a”, “b” or “c”`.
+pub(super) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let quoted: Vec<String> = names.map(|n| format!("“{n}”")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Edits between two words (Levenshtein); words above 64 characters are never close.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    if a.len() > 64 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cb, cell) in b.iter().zip(row.iter_mut().skip(1)) {
+            let above = *cell;
+            let here = (diagonal + usize::from(ca != *cb))
+                .min(above + 1)
+                .min(left + 1);
+            diagonal = above;
+            *cell = here;
+            left = here;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, d) in [
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("user", "users", 1),
+            ("x", "x", 0),
+        ] {
+            assert_eq!(distance(a, b), d, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn guesses() {
+        assert_eq!(guess("ulr", TARGET), "did you mean “url”?");
+        assert_eq!(guess("max_token", WORKLOAD), "did you mean “max_tokens”?");
+        assert_eq!(
+            guess("max_tokens", PLAN),
+            "did you mean “workload.max_tokens”?"
+        );
+        assert!(guess("zzzzzzzz", KEY).contains("“source” or “name”"));
+    }
+}
