@@ -13,10 +13,15 @@ pub(super) fn replace(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".inferometer-")
-        .suffix(".part")
-        .tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".inferometer-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As any new file: what the umask leaves. The crate's own default is for the owner alone.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder.tempfile_in(folder)?;
     write(temporary.as_file_mut())?;
     keep_permissions(path, temporary.as_file());
     temporary.as_file().sync_all()?;
@@ -25,7 +30,7 @@ pub(super) fn replace(
     Ok(())
 }
 
-/// Those of the file that is replaced, else what a new file of this folder would have.
+/// Those of the file that is replaced, where there is one.
 fn keep_permissions(path: &Path, file: &File) {
     if let Ok(old) = path.metadata() {
         // A file system without permissions is no reason to fail.

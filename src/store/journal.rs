@@ -7,9 +7,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -329,11 +327,8 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            loop {
-                match messages.try_recv() {
-                    Ok(message) => self.take(message),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
+            while let Ok(message) = messages.try_recv() {
+                self.take(message);
             }
             self.write_pending().ok();
         }
@@ -448,7 +443,7 @@ impl Writer {
     }
 
     /// What the old file has of the run.
-    fn copy_to(&mut self, new: &mut File) -> std::io::Result<()> {
+    fn copy_to(&self, new: &mut File) -> std::io::Result<()> {
         if self.n_written == 0 {
             return Ok(());
         }

@@ -273,7 +273,7 @@ fn rewrite(from: &Path, to: &Path, head: Option<RunHead>) -> Result<(), ChangeEr
         source,
     };
     let mut lines = RunLines::open(from)?;
-    let known = read_head(&mut lines)?;
+    read_head(&mut lines)?;
     let is_packed = to
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("zst"));
@@ -281,31 +281,21 @@ fn rewrite(from: &Path, to: &Path, head: Option<RunHead>) -> Result<(), ChangeEr
     let written = atomic::replace(to, |file| {
         let mut out = RunWriter::new(BufWriter::new(file), is_packed)?;
         // The first line as it stands, unless it changes.
-        let first = match head {
-            Some(head) => {
-                let mut first = Vec::new();
-                Line::Run(Box::new(head)).write_to(&mut first)?;
-                first
-            }
-            None => {
-                lines = reopened(from, &mut failed)?;
-                Vec::new()
-            }
-        };
-        out.write(&first)?;
+        if let Some(head) = head {
+            let mut first = Vec::new();
+            Line::Run(Box::new(head)).write_to(&mut first)?;
+            out.write(&first)?;
+        } else {
+            lines = RunLines::open(from).map_err(|e| keep(e, &mut failed))?;
+        }
         copy_lines(&mut lines, &mut out, &mut failed)?;
         out.finish()
     });
-    drop(known);
     match (failed, written) {
         (Some(e), _) => Err(e.into()),
         (None, Err(source)) => Err(cannot(source)),
         (None, Ok(())) => Ok(()),
     }
-}
-
-fn reopened(from: &Path, failed: &mut Option<OpenError>) -> io::Result<RunLines> {
-    RunLines::open(from).map_err(|e| keep(e, failed))
 }
 
 /// Keeps our error and stops the writing with one of the system's.

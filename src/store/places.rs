@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::atomic;
 use super::file_lock::lock_exclusive;
-use super::plan_file::read;
+use super::plan_read::read;
 use super::plan_write::to_toml;
 use crate::domain::Plan;
 
@@ -86,13 +86,11 @@ impl Places {
         let Ok(text) = read_capped(&path) else {
             return Map::new();
         };
-        match serde_json::from_slice(&text) {
-            Ok(Value::Object(settings)) => settings,
-            _ => {
-                std::fs::rename(&path, path.with_extension("json.broken")).ok();
-                Map::new()
-            }
+        if let Ok(settings) = serde_json::from_slice(&text) {
+            return settings;
         }
+        std::fs::rename(&path, path.with_extension("json.broken")).ok();
+        Map::new()
     }
 
     /// Writes settings over those in the file; what is there and not named stays, so that another window's or a later

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 use toml::de::DeValue;
 
 use super::plan_fields::{Field, Kind, PLAN, Rule, find, guess, join, listed};
-use super::plan_file::{json_from_toml, overlap, read};
+use super::plan_file::overlap;
+use super::plan_read::{json_from_toml, read};
 use super::plan_write::toml_from_json;
 use crate::domain::{Issue, Plan};
 
@@ -83,7 +84,8 @@ impl Step<'_> {
         };
         let step = self.below(name);
         if rest.is_empty() {
-            return step.leaf(map, field);
+            step.leaf(map, field);
+            return Ok(());
         }
         let slot = map.entry(*name).or_insert(Value::Null);
         match field.kind {
@@ -180,11 +182,11 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn leaf(&self, map: &mut Map<String, Value>, field: &Field) -> Result<(), Issue> {
+    fn leaf(&self, map: &mut Map<String, Value>, field: &Field) {
         let name = field.name.to_owned();
         if self.value.is_empty() && !field.required {
             map.remove(&name);
-            return Ok(());
+            return;
         }
         let value = match field.kind {
             Kind::Text | Kind::Path | Kind::Choice(_) => text(self.value),
@@ -195,7 +197,6 @@ impl Step<'_> {
             _ => toml_value(self.value).unwrap_or_else(|| Value::from(self.value)),
         };
         map.insert(name, value);
-        Ok(())
     }
 }
 

@@ -49,6 +49,7 @@ pub struct ChartFrame<'a> {
     switch_width: f32,
     subject: bool,
     title: Option<&'a str>,
+    bare: bool,
 }
 
 impl<'a> ChartFrame<'a> {
@@ -59,6 +60,7 @@ impl<'a> ChartFrame<'a> {
             switch_width: 0.0,
             subject: true,
             title: None,
+            bare: false,
         }
     }
 
@@ -80,6 +82,12 @@ impl<'a> ChartFrame<'a> {
         self
     }
 
+    /// Without card and title row, where it is part of another card.
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
     /// Another title than the model's, for a narrow window.
     pub fn title(mut self, title: &'a str) -> Self {
         self.title = Some(title);
@@ -97,8 +105,14 @@ impl<'a> ChartFrame<'a> {
     ) {
         let name = self.title.unwrap_or(&self.chart.title);
         ui.scope_builder(UiBuilder::new().max_rect(rect).id_salt(name), |ui| {
-            card(ui, rect);
-            self.header(ui, rect, name, state, switch);
+            let rect = if self.bare {
+                let top = pos2(rect.left() - SIDE, rect.top() - HEADER + 4.0);
+                Rect::from_min_max(top, rect.max + vec2(SIDE, 0.0))
+            } else {
+                card(ui, rect);
+                self.header(ui, rect, name, state, switch);
+                rect
+            };
             if let Some(why) = &self.chart.empty {
                 nothing(ui, rect, why);
             } else if state.table {
