@@ -537,7 +537,7 @@ fn status_left(ui: &Ui, status: &Status, fits: Fits, rect: Rect) -> f32 {
             theme.hairline(),
         );
         x += 19.0;
-        painter.circle_filled(pos2(x, y - 1.0), 3.5, health.color(theme));
+        painter.circle_filled(pos2(x, y - 0.5), 3.5, health.color(theme));
         x += 9.0;
         if fits.client_words {
             x = put(x, words, Text::Label, theme.secondary);

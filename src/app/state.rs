@@ -12,7 +12,7 @@ use super::compare::CompareChoice;
 use super::dialogs::{BrowseFor, Dialog};
 use super::form::{Form, Section};
 use super::palette::Palette;
-use super::runs::Library;
+use super::runs::{DetailsChart, Library};
 use super::settings::Settings;
 use crate::domain::{Issue, LiveSnapshot, Plan, RunData, TargetInfo, TestReport};
 use crate::session::Command;
@@ -165,6 +165,7 @@ pub struct AppState {
     /// The window closes when the run has ended.
     pub closing: bool,
     pub library: Library,
+    pub details_chart: DetailsChart,
     pub compare: CompareChoice,
     /// Runs opened so far, newest first.
     pub opened: Vec<Arc<RunData>>,
@@ -229,6 +230,7 @@ impl AppState {
             start_when_ready: false,
             closing: false,
             library: Library::default(),
+            details_chart: DetailsChart::default(),
             compare: CompareChoice::default(),
             opened: Vec::new(),
             banners: Vec::new(),

@@ -479,12 +479,30 @@ fn fill(style: &mut Style, theme: &Theme) {
     spacing.item_spacing = Vec2::splat(8.0);
     spacing.button_padding = Vec2::new(12.0, 4.0);
     spacing.interact_size = Vec2::splat(size::CONTROL);
-    spacing.scroll = egui::style::ScrollStyle::thin();
+    spacing.scroll = scroll_style();
     spacing.menu_margin = egui::Margin::same(4);
     spacing.window_margin = egui::Margin::same(24);
     spacing.icon_width = 16.0;
     spacing.tooltip_width = 240.0;
     fill_visuals(&mut style.visuals, theme);
+}
+
+/// A thin bar over the contents: it takes no room, so that a page that begins to scroll does not move.
+fn scroll_style() -> egui::style::ScrollStyle {
+    let mut scroll = egui::style::ScrollStyle::thin();
+    scroll.bar_width = 8.0;
+    scroll.floating_width = 3.0;
+    scroll.floating_allocated_width = 0.0;
+    scroll.bar_outer_margin = 2.0;
+    scroll.foreground_color = true;
+    scroll.dormant_background_opacity = 0.0;
+    scroll.active_background_opacity = 0.0;
+    scroll.interact_background_opacity = 0.0;
+    scroll.dormant_handle_opacity = 0.28;
+    scroll.active_handle_opacity = 0.40;
+    scroll.interact_handle_opacity = 0.55;
+    scroll.fade.strength = 0.0;
+    scroll
 }
 
 fn fill_visuals(visuals: &mut egui::Visuals, theme: &Theme) {
@@ -522,6 +540,8 @@ fn fill_visuals(visuals: &mut egui::Visuals, theme: &Theme) {
     visuals.text_cursor.stroke = Stroke::new(1.5, theme.accent);
     visuals.text_cursor.blink = false;
     visuals.button_frame = true;
+    // A widget that is off says so in its own colours.
+    visuals.disabled_alpha = 1.0;
     let part = |fill: Color32, edge: Color32| WidgetVisuals {
         bg_fill: fill,
         weak_bg_fill: fill,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use egui::{Align2, Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
-use egui_plot::{FilledArea, Line, LineStyle, PlotPoints, PlotUi, Polygon};
+use egui_plot::{FilledArea, Line, PlotPoints, PlotUi, Polygon};
 
 use super::{CAPTION_Y, PLOT_TOP, ink, pane::Map};
 use crate::app::theme::{Text, Theme};
@@ -30,18 +30,15 @@ pub(super) fn items(plot: &mut PlotUi<'_>, theme: &Theme, mark: &Mark) {
         Shape::Line {
             points,
             width,
-            is_dashed,
+            is_dashed: false,
             is_stepped,
             ..
         } => {
-            let mut line = Line::new("", PlotPoints::from(points.clone()))
+            let line = Line::new("", PlotPoints::from(points.clone()))
                 .color(color)
                 .width(*width)
                 .allow_hover(false)
                 .allow_band(!is_stepped && points.len() > 600);
-            if *is_dashed {
-                line = line.style(LineStyle::Dashed { length: 4.0 });
-            }
             plot.line(line);
         }
         Shape::Area { points, base } => {
@@ -82,7 +79,12 @@ pub(super) fn items(plot: &mut PlotUi<'_>, theme: &Theme, mark: &Mark) {
                 plot.polygon(polygon);
             }
         }
-        Shape::Points { .. } | Shape::VLine { .. } | Shape::HLine { .. } | Shape::Span { .. } => {}
+        // Dashed lines are thinned first: see `dashes`.
+        Shape::Line { .. }
+        | Shape::Points { .. }
+        | Shape::VLine { .. }
+        | Shape::HLine { .. }
+        | Shape::Span { .. } => {}
     }
 }
 
@@ -148,13 +150,14 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         let color = ink(theme, mark.colour);
         match &mark.shape {
             Shape::VLine {
-                at,
-                label,
-                side,
-                style,
-            } if map.shows_x(*at) => {
-                vline(painter, theme, map, (*at, color), label, (*side, *style))
-            }
+                at, label, style, ..
+            } if map.shows_x(*at) => vline(painter, theme, map, (*at, color), label, *style),
+            Shape::Line {
+                points,
+                width,
+                is_dashed: true,
+                ..
+            } => dashes(&inside, map, points, Stroke::new(*width, color)),
             Shape::HLine { at, label, style } => {
                 hline(painter, theme, map, (*at, color), label, *style);
             }
@@ -170,7 +173,8 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             side,
         } = &mark.shape
         {
-            dots(&inside, theme, map, points, (*dot, color));
+            let on = if *dot == Dot::Cross { painter } else { &inside };
+            dots(on, theme, map, points, (*dot, color));
             for (point, label) in points.iter().zip(labels) {
                 if map.shows_x(point[0]) && !label.is_empty() {
                     dot_label(painter, theme, map, map.at(*point), label, *side);
@@ -179,6 +183,7 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         }
     }
     end_labels(painter, theme, map, pane, hidden);
+    rule_names(painter, theme, map, pane, hidden);
 }
 
 fn shown<'a>(pane: &'a Pane, hidden: &'a BTreeSet<usize>) -> impl Iterator<Item = &'a Mark> {
@@ -186,8 +191,31 @@ fn shown<'a>(pane: &'a Pane, hidden: &'a BTreeSet<usize>) -> impl Iterator<Item 
     pane.marks.iter().filter(visible)
 }
 
+/// A dashed line through every few points: dashes along small steps would be dots.
+fn dashes(painter: &Painter, map: &Map, points: &[[f64; 2]], stroke: Stroke) {
+    const APART: f32 = 7.0;
+    let mut path: Vec<Pos2> = Vec::new();
+    for (i, point) in points.iter().enumerate() {
+        let at = map.at(*point);
+        let is_end = i == 0 || i + 1 == points.len();
+        if is_end
+            || path
+                .last()
+                .is_none_or(|last| (at.x - last.x).abs() >= APART)
+        {
+            path.push(at);
+        }
+    }
+    painter.extend(Paint::dashed_line(&path, stroke, 4.0, 4.0));
+}
+
 fn dashed(painter: &Painter, ends: [Pos2; 2], stroke: Stroke, dash: f32) {
     painter.extend(Paint::dashed_line(&ends, stroke, dash, dash));
+}
+
+/// The colour of a rule; now is where a person is.
+fn rule_ink(theme: &Theme, label: &str, color: Color32) -> Color32 {
+    if label == "now" { theme.accent } else { color }
 }
 
 fn vline(
@@ -196,43 +224,67 @@ fn vline(
     map: &Map,
     (at, color): (f64, Color32),
     label: &str,
-    (side, style): (LabelSide, Rule),
+    style: Rule,
 ) {
     let x = map.x(at).round() + 0.5;
-    let (top, bottom) = (map.rect.top(), map.rect.bottom());
-    let is_now = label == "now";
-    let color = if is_now { theme.accent } else { color };
-    let stroke = Stroke::new(1.0, color);
+    let ends = [pos2(x, map.rect.top()), pos2(x, map.rect.bottom())];
+    let stroke = Stroke::new(1.0, rule_ink(theme, label, color));
     match style {
         Rule::Solid => {
             painter.vline(x, map.rect.y_range(), stroke);
         }
-        Rule::Dashed => dashed(painter, [pos2(x, top), pos2(x, bottom)], stroke, 4.0),
-        Rule::Knee => dashed(painter, [pos2(x, top), pos2(x, bottom)], stroke, 3.0),
+        Rule::Dashed => dashed(painter, ends, stroke, 4.0),
+        Rule::Knee => dashed(painter, ends, stroke, 3.0),
     }
-    if label.is_empty() {
-        return;
+    if label == "now" {
+        painter.circle_filled(ends[0], 2.5, stroke.color);
     }
-    if is_now {
-        painter.circle_filled(pos2(x, top), 2.5, color);
+}
+
+/// Names of the rules, over all lines; one that would touch another stands a line lower.
+fn rule_names(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) {
+    let mut taken: Vec<Rect> = Vec::new();
+    for mark in shown(pane, hidden) {
+        let Shape::VLine {
+            at, label, side, ..
+        } = &mark.shape
+        else {
+            continue;
+        };
+        if label.is_empty() || !map.shows_x(*at) {
+            continue;
+        }
+        let is_now = label == "now";
+        let kind = if is_now {
+            Text::Caption
+        } else {
+            Text::CaptionStrong
+        };
+        let x = map.x(*at).round() + 0.5;
+        let gap = if is_now { 9.0 } else { 6.0 };
+        let width = widgets::text_width(painter, label, kind);
+        let wants_left = matches!(side, LabelSide::Left | LabelSide::UpLeft);
+        let has_left = x - gap - width >= map.rect.left();
+        let has_right = x + gap + width <= map.rect.right() + 8.0;
+        let left = (wants_left && has_left) || !has_right;
+        let (x, anchor) = if left {
+            (x - gap, Align2::RIGHT_CENTER)
+        } else {
+            (x + gap, Align2::LEFT_CENTER)
+        };
+        let mut at = pos2(x, map.rect.top() + 9.0);
+        let place = |at: Pos2| {
+            anchor
+                .anchor_size(at, vec2(width, 13.0))
+                .expand2(vec2(4.0, 0.0))
+        };
+        while taken.iter().any(|t| t.intersects(place(at))) && at.y < map.rect.bottom() - 20.0 {
+            at.y += 14.0;
+        }
+        taken.push(place(at));
+        let ink = rule_ink(theme, label, theme.text);
+        plated(painter, theme, at, anchor, label, (kind, ink));
     }
-    let (kind, ink) = if is_now {
-        (Text::Caption, color)
-    } else {
-        (Text::CaptionStrong, theme.text)
-    };
-    let left = matches!(side, LabelSide::Left | LabelSide::UpLeft);
-    let gap = if is_now { 9.0 } else { 6.0 };
-    let width = widgets::text_width(painter, label, kind);
-    let no_room_left = x - gap - width < map.rect.left();
-    let no_room_right = x + gap + width > map.rect.right() + 8.0;
-    let left = (left && !no_room_left) || (!left && no_room_right);
-    let (at, anchor) = if left {
-        (pos2(x - gap, top + 9.0), Align2::RIGHT_CENTER)
-    } else {
-        (pos2(x + gap, top + 9.0), Align2::LEFT_CENTER)
-    };
-    plated(painter, theme, at, anchor, label, (kind, ink));
 }
 
 fn hline(
@@ -311,10 +363,9 @@ fn dots(
             return;
         }
         Dot::Cross => {
-            let free = painter.with_clip_rect(map.rect.expand2(vec2(4.0, 20.0)));
             for point in visible {
                 let center = pos2(map.x(point[0]), map.rect.top() - 10.0);
-                cross(&free, center, 3.0, color);
+                cross(painter, center, 3.0, color);
             }
             return;
         }

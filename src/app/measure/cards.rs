@@ -99,16 +99,14 @@ fn load(
     rect: Rect,
     run: &RunData,
     charts: &Charts<'_>,
-    (narrow, state): (bool, &mut MeasureUi),
+    (_, state): (bool, &mut MeasureUi),
     _time: &mut Option<f64>,
 ) {
     let mut metric = state.metric;
-    let mut frame = ChartFrame::new(charts.load)
+    let frame = ChartFrame::new(charts.load)
         .formula(metric.0.metric().formula)
-        .switch_width(metric_width(ui, metric));
-    if narrow {
-        frame = frame.without_subject();
-    }
+        .switch_width(metric_width(ui, metric))
+        .without_subject();
     frame.show(ui, rect, &mut state.load_ui, &mut None, |ui| {
         metric_switch(ui, run, &mut metric);
     });

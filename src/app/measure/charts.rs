@@ -46,6 +46,20 @@ impl ChartCache {
             + self.requests.n_computed
     }
 
+    pub(super) fn ranges(&self) -> Vec<(f64, f64)> {
+        let charts = [
+            self.distribution.held.as_ref().map(|h| &h.1),
+            self.over_time.held.as_ref().map(|h| &h.1),
+            self.load.held.as_ref().map(|h| &h.1),
+            self.requests.held.as_ref().map(|h| &h.1),
+        ];
+        let axes = |chart: &Chart| {
+            let ys: Vec<_> = chart.panes.iter().map(|p| p.y.range).collect();
+            std::iter::once(chart.x.range).chain(ys)
+        };
+        charts.into_iter().flatten().flat_map(axes).collect()
+    }
+
     pub(super) fn get(&mut self, run: &RunData, choice: &ChartChoice) -> Charts<'_> {
         let run_key = RunKey::of(run);
         let (metric, rate) = (choice.metric, choice.rate);
@@ -98,10 +112,9 @@ impl<K: PartialEq> Cached<K, Chart> {
         let is_same = self.held.as_ref().is_some_and(|(held, _)| *held == key);
         if !is_same {
             let mut chart = build(run, &key);
-            if run.is_live() {
-                let before = self.held.take().filter(|(held, _)| same(held, &key));
-                steady(&mut chart, before.as_ref().map(|(_, chart)| chart));
-            }
+            let before = self.held.take();
+            let before = before.filter(|(held, _)| run.is_live() && same(held, &key));
+            steady(&mut chart, before.as_ref().map(|(_, chart)| chart));
             self.n_computed += 1;
             self.held = Some((key, chart));
         }
@@ -232,7 +245,7 @@ fn time_step(secs: f64) -> f64 {
     (secs / step).ceil().max(1.0) * step
 }
 
-/// Widens a live chart's scales to the next step, and to what they were before.
+/// Widens scales to the next step, and a live chart's to what they were before.
 fn steady(chart: &mut Chart, before: Option<&Chart>) {
     if chart.empty.is_some() {
         return;
@@ -240,6 +253,11 @@ fn steady(chart: &mut Chart, before: Option<&Chart>) {
     let before = before.filter(|b| b.empty.is_none());
     if !matches!(chart.x.kind, AxisKind::Time) {
         widen(&mut chart.x, before.map(|b| &b.x));
+        if chart.x.is_log() {
+            // The first label stands clear of the y axis.
+            let span = chart.x.range.1 - chart.x.range.0;
+            chart.x.range.0 -= span * 0.02;
+        }
     } else if let Some(before) = before {
         union(&mut chart.x, &before.x);
     }
@@ -252,8 +270,13 @@ fn steady(chart: &mut Chart, before: Option<&Chart>) {
 fn widen(axis: &mut Axis, before: Option<&Axis>) {
     match axis.kind {
         AxisKind::LogMs | AxisKind::LogNumber => {
+            // The builder leaves 3 % of room at both ends; the step stands at the data itself.
             let (low, high) = axis.range;
-            axis.range = (log_step(low, f64::floor), log_step(high, f64::ceil));
+            let room = (high - low) * 0.03 / 1.06;
+            axis.range = (
+                log_step(low + room, f64::floor),
+                log_step(high - room, f64::ceil),
+            );
         }
         AxisKind::Share | AxisKind::Users(_) | AxisKind::Levels(_) | AxisKind::Percentile => {}
         AxisKind::Time => return,
@@ -269,6 +292,9 @@ fn union(axis: &mut Axis, before: &Axis) {
     axis.range.1 = axis.range.1.max(before.range.1);
 }
 
+/// Room beyond the outermost tick of a log axis, in decades.
+const ROOM: f64 = 0.03;
+
 /// A place on a log axis moved outward to 1, 2 or 5 of its decade, with a little room beyond.
 fn log_step(place: f64, round: fn(f64) -> f64) -> f64 {
     let thirds = [0.0, 2f64.log10(), 5f64.log10(), 1.0];
@@ -276,11 +302,11 @@ fn log_step(place: f64, round: fn(f64) -> f64) -> f64 {
     let inside = place - decade;
     let outward = round(0.5) > 0.5;
     let found = if outward {
-        thirds.into_iter().find(|t| *t >= inside - 1e-9)
+        thirds.into_iter().find(|t| *t >= inside - ROOM)
     } else {
-        thirds.into_iter().rev().find(|t| *t <= inside + 1e-9)
+        thirds.into_iter().rev().find(|t| *t <= inside + ROOM)
     };
-    let room = if outward { 0.02 } else { -0.03 };
+    let room = if outward { ROOM } else { -ROOM };
     decade + found.unwrap_or(inside) + room
 }
 

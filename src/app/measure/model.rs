@@ -295,7 +295,12 @@ fn errors_tile(run: &RunData, stage: Option<&StageSummary>) -> Tile {
     let share = failed as f64 / ended.max(1) as f64;
     let mut note = format!("of {}", format::count(ended as f64));
     if failed > 0 {
-        note = format!("{note}\u{2002}{}", format::percent(share));
+        let share = if share < 0.001 {
+            "< 0.1 %".to_owned()
+        } else {
+            format::percent(share)
+        };
+        note = format!("{note}\u{2002}{share}");
     }
     let cut: u64 = stages.iter().map(|s| s.cut_off + s.cancelled).sum();
     let tip = format!(

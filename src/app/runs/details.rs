@@ -27,13 +27,19 @@ pub(super) fn details_ui(ui: &mut Ui, rect: Rect, state: &mut AppState) {
     };
     charts::card(ui, rect);
     let inner = rect.shrink(16.0);
-    let foot = Rect::from_min_max(pos2(inner.left(), rect.bottom() - FOOT), inner.max);
-    let body = Rect::from_min_max(inner.min, pos2(inner.right(), foot.top()));
+    let foot = Rect::from_min_max(
+        pos2(inner.left(), rect.bottom() - FOOT),
+        pos2(inner.right(), rect.bottom()),
+    );
+    // The scroll bar stands in the card's margin.
+    let body = Rect::from_min_max(inner.min, pos2(inner.right() + 12.0, foot.top()));
     ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
+        ui.spacing_mut().scroll.floating_allocated_width = 0.0;
         ScrollArea::vertical()
             .id_salt("details")
             .auto_shrink(false)
             .show(ui, |ui| {
+                ui.set_max_width(inner.width());
                 ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
                 head_ui(ui, &entry);
                 chart_ui(ui, &entry, state);
@@ -124,7 +130,9 @@ fn chart_ui(ui: &mut Ui, entry: &RunEntry, state: &mut AppState) {
     if let Some(run) = state.opened_at(&entry.path).cloned() {
         let wanted = vec2(ui.available_width(), 190.0);
         let (rect, _) = ui.allocate_exact_size(wanted, Sense::hover());
-        super::ecdf::ecdf_ui(ui, rect, &run, state);
+        widgets::inside(ui, rect, Layout::top_down(Align::Min), "ecdf", |ui| {
+            super::ecdf::ecdf_ui(ui, rect, &run, state);
+        });
         ui.add_space(12.0);
         return;
     }

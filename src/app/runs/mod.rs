@@ -5,6 +5,9 @@ mod ecdf;
 mod model;
 mod view;
 
+pub use ecdf::DetailsChart;
 pub use view::runs_ui;
+
+pub(crate) use model::short_date;
 
 pub use model::{Library, Row, SortBy, Verdict};

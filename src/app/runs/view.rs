@@ -224,7 +224,7 @@ impl Columns {
         let p95 = next(55.0) + 55.0;
         let rate = next(53.0) + 53.0;
         let spark_at = next(spark) + 21.0;
-        let tags_at = next(tags) + 21.0;
+        let tags_at = next(tags);
         Self {
             tick,
             date,
