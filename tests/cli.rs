@@ -1,1 +1,574 @@
-//! See the module's name.
+//! The binary as scripts and CI jobs use it: exit codes, JSON on stdout, files that are kept.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use inferometer::demo::{DemoServer, Options, Script};
+use serde_json::Value;
+
+pub(crate) fn quick() -> Script {
+    Script {
+        slots: 16,
+        prefill_ms: 2.0,
+        prefill_ms_per_token: 0.0,
+        step_ms: 1.0,
+        step_ms_per_running: 0.0,
+        cold_ms: 20.0,
+        output_tokens: 8,
+        ..Script::default()
+    }
+}
+
+pub(crate) fn serve(script: Script) -> DemoServer {
+    DemoServer::start(Options {
+        script,
+        ..Options::default()
+    })
+    .unwrap()
+}
+
+/// The binary with a home of its own, so that tests never meet.
+pub(crate) fn inferometer(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_inferometer"));
+    command
+        .args(args)
+        .env("INFEROMETER_HOME", home)
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn run(home: &Path, args: &[&str]) -> Output {
+    inferometer(home, args).output().unwrap()
+}
+
+pub(crate) fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn lines_of(path: &Path) -> Vec<Value> {
+    std::fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn tiers_give_one_entry_each_and_the_file_says_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(quick());
+    let file = home.path().join("a.run.jsonl");
+    let (url, out) = (server.openai_url(), file.display().to_string());
+    let args = [
+        "run",
+        "--url",
+        &url,
+        "--protocol",
+        "openai-chat",
+        "--tiers",
+        "1,4",
+        "--requests",
+        "6,12",
+        "--cold",
+        "2",
+        "--warmup",
+        "3",
+        "--seed",
+        "5",
+        "--json",
+        "-o",
+        &out,
+    ];
+    let output = run(home.path(), &args);
+    assert_eq!(
+        code(&output),
+        0,
+        "{}\n{}",
+        text(&output.stderr),
+        text(&output.stdout)
+    );
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stages = summary["stages"].as_array().unwrap();
+    assert_eq!(
+        stages
+            .iter()
+            .map(|s| s["ok"].as_u64().unwrap())
+            .collect::<Vec<_>>(),
+        [6, 12]
+    );
+    assert_eq!(summary["cold"]["requests"].as_array().unwrap().len(), 2);
+    for stage in stages {
+        let ttft = &stage["metrics"]["ttft"];
+        assert_eq!(ttft["n"], stage["ok"]);
+        assert_eq!(ttft["unit"], "ms");
+        assert!(
+            ttft["min"].as_f64().unwrap() <= ttft["p50"].as_f64().unwrap(),
+            "{ttft}"
+        );
+        assert!(
+            ttft["ci95"]["p99"][1].is_null(),
+            "12 requests cannot bound p99: {ttft}"
+        );
+        assert!(stage["metrics"]["queue_wait"]["p50"].is_null());
+    }
+    let lines = lines_of(&file);
+    assert_eq!(
+        (
+            lines[0]["type"].as_str(),
+            lines.last().unwrap()["type"].as_str()
+        ),
+        (Some("run"), Some("end"))
+    );
+    let phases: Vec<&str> = lines
+        .iter()
+        .filter(|l| l["type"] == "request")
+        .map(|l| l["phase"].as_str().unwrap())
+        .collect();
+    let count = |phase| phases.iter().filter(|p| **p == phase).count();
+    assert_eq!(
+        (count("cold"), count("warmup"), count("measure")),
+        (2, 3, 18)
+    );
+    let shown = run(home.path(), &["show", &out, "--json"]);
+    assert_eq!(code(&shown), 0);
+    assert_eq!(
+        serde_json::from_slice::<Value>(&shown.stdout).unwrap(),
+        summary
+    );
+}
+
+#[test]
+fn the_figures_follow_from_the_file() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(quick());
+    let file = home.path().join("b.run.jsonl");
+    let (url, out) = (server.openai_url(), file.display().to_string());
+    let output = run(
+        home.path(),
+        &[
+            "run",
+            "--url",
+            &url,
+            "--protocol",
+            "openai-chat",
+            "--tiers",
+            "3",
+            "--requests",
+            "30",
+            "--json",
+            "-o",
+            &out,
+        ],
+    );
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut ttft: Vec<f64> = lines_of(&file)
+        .iter()
+        .filter(|l| l["type"] == "request" && l["phase"] == "measure")
+        .map(|l| {
+            (l["first_token_ns"].as_u64().unwrap() - l["dispatched_ns"].as_u64().unwrap()) as f64
+                / 1e6
+        })
+        .collect();
+    ttft.sort_by(f64::total_cmp);
+    let shown = &summary["stages"][0]["metrics"]["ttft"];
+    for (key, rank) in [("p50", 15), ("p90", 27), ("p95", 29), ("p99", 30)] {
+        assert!(
+            (shown[key].as_f64().unwrap() - ttft[rank - 1]).abs() < 1e-9,
+            "{key}: {shown} against {ttft:?}"
+        );
+    }
+}
+
+#[test]
+fn gradio_is_measured_over_both_wires() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(quick());
+    let url = server.gradio_url();
+    for (mode, has_wait) in [("queue", true), ("call", false)] {
+        let args = [
+            "run",
+            "--url",
+            &url,
+            "--protocol",
+            "gradio",
+            "--api-name",
+            "/chat",
+            "--gradio-mode",
+            mode,
+            "--input",
+            "max_tokens=5",
+            "--tiers",
+            "2",
+            "--requests",
+            "6",
+            "--json",
+        ];
+        let output = run(home.path(), &args);
+        assert_eq!(code(&output), 0, "{mode}: {}", text(&output.stderr));
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let metrics = &summary["stages"][0]["metrics"];
+        assert_eq!(metrics["queue_submit"]["n"], 6, "{mode}");
+        assert_eq!(
+            metrics["queue_wait"]["n"].as_u64().unwrap() > 0,
+            has_wait,
+            "{mode}"
+        );
+        assert_eq!(metrics["ttft"]["n"], 6, "{mode}");
+        assert!(
+            metrics["ttft"]["p50"].as_f64() > metrics["queue_submit"]["p50"].as_f64(),
+            "{mode}: ttft counts from the first POST"
+        );
+    }
+}
+
+#[test]
+fn usage_errors_are_2_and_name_the_field() {
+    let home = tempfile::tempdir().unwrap();
+    for (args, named) in [
+        (vec!["run"], "--url"),
+        (
+            vec!["run", "--url", "http://127.0.0.1:9/v1", "--tiers", "1, 1oo"],
+            "Did you mean 100?",
+        ),
+        (
+            vec![
+                "run",
+                "--url",
+                "http://127.0.0.1:9/v1",
+                "--set",
+                "target.nosuch=1",
+            ],
+            "target.nosuch",
+        ),
+        (
+            vec![
+                "run",
+                "--url",
+                "http://127.0.0.1:9/v1",
+                "--protocol",
+                "smtp",
+            ],
+            "smtp",
+        ),
+        (
+            vec!["run", "--url", "http://10.1.2.3/v1", "--key-env", "HOME"],
+            "--key-over-http",
+        ),
+        (vec!["show", "/nonexistent.run.jsonl"], "nonexistent"),
+    ] {
+        let output = run(home.path(), &args);
+        assert_eq!(code(&output), 2, "{args:?}: {}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains(named),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn unreachable_and_all_failed_are_4() {
+    let home = tempfile::tempdir().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{closed}/v1");
+    let output = run(
+        home.path(),
+        &[
+            "run",
+            "--url",
+            &url,
+            "--protocol",
+            "openai-chat",
+            "--model",
+            "m",
+            "--iterations",
+            "2",
+            "--json",
+        ],
+    );
+    assert_eq!(code(&output), 4, "{}", text(&output.stderr));
+    let server = serve(Script {
+        error_share: 1.0,
+        ..quick()
+    });
+    let url = server.openai_url();
+    let output = run(
+        home.path(),
+        &[
+            "run",
+            "--url",
+            &url,
+            "--protocol",
+            "openai-chat",
+            "--iterations",
+            "3",
+            "--json",
+        ],
+    );
+    assert_eq!(code(&output), 4, "{}", text(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["stages"][0]["failed"], 3);
+    assert_eq!(summary["stages"][0]["metrics"]["ttft"]["n"], 0);
+    assert_eq!(summary["verdict"]["valid"], false);
+}
+
+#[test]
+fn a_plan_file_is_checked_whole_and_flags_override_it() {
+    let home = tempfile::tempdir().unwrap();
+    let plan = home.path().join("x.plan.toml");
+    let server = serve(quick());
+    let new = run(home.path(), &["plan", "new", "--url", &server.openai_url()]);
+    assert_eq!(code(&new), 0);
+    std::fs::write(&plan, &new.stdout).unwrap();
+    let path = plan.display().to_string();
+    assert_eq!(code(&run(home.path(), &["plan", "check", &path])), 0);
+    let output = run(
+        home.path(),
+        &[
+            "run",
+            &path,
+            "--iterations",
+            "2",
+            "--set",
+            "workload.max_tokens=3",
+            "--label",
+            "mine",
+            "--json",
+        ],
+    );
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["stages"][0]["ok"], 2);
+    let kept: Vec<_> = std::fs::read_dir(home.path().join("runs"))
+        .unwrap()
+        .collect();
+    assert_eq!(kept.len(), 1, "runs land in the data folder");
+
+    std::fs::write(
+        &plan,
+        "schema = 1\nseed = \"x\"\n[target]\nurl = \"\"\nnosuch = 1\n",
+    )
+    .unwrap();
+    let check = run(home.path(), &["plan", "check", &path]);
+    assert_eq!(code(&check), 2);
+    let said = text(&check.stdout);
+    for needed in ["line 2", "seed", "line 5", "nosuch", "stages"] {
+        assert!(said.contains(needed), "“{needed}” is missing in\n{said}");
+    }
+}
+
+#[test]
+fn schemas_and_detection_print() {
+    let home = tempfile::tempdir().unwrap();
+    for kind in ["run", "plan"] {
+        let output = run(home.path(), &["schema", kind]);
+        assert!(
+            serde_json::from_slice::<Value>(&output.stdout)
+                .unwrap()
+                .is_object(),
+            "{kind}"
+        );
+    }
+    let server = serve(quick());
+    for (url, protocol) in [
+        (server.openai_url(), "openai-chat"),
+        (server.gradio_url(), "gradio"),
+    ] {
+        let output = run(home.path(), &["detect", &url, "--json"]);
+        assert_eq!(code(&output), 0, "{url}: {}", text(&output.stderr));
+        let info: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(info["protocol"], protocol, "{url}");
+    }
+}
+
+/// Sends a signal by the system's own tool.
+fn signal(child: &Child, name: &str) {
+    Command::new("kill")
+        .args([format!("-{name}"), child.id().to_string()])
+        .status()
+        .unwrap();
+}
+
+/// Waits until the file holds that many request lines.
+fn wait_for_requests(path: &Path, n: usize) {
+    for _ in 0..600 {
+        let held = std::fs::read_to_string(path).unwrap_or_default();
+        if held.matches("\"type\":\"request\"").count() >= n {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{} never held {n} requests", path.display());
+}
+
+fn long_run(home: &Path, url: &str, out: &Path) -> Child {
+    let out = out.display().to_string();
+    inferometer(
+        home,
+        &[
+            "run",
+            "--url",
+            url,
+            "--protocol",
+            "openai-chat",
+            "--tiers",
+            "4",
+            "--duration",
+            "60s",
+            "-o",
+            &out,
+            "--json",
+        ],
+    )
+    .stdout(Stdio::piped())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_is_130_and_keeps_its_file() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(quick());
+    let file = home.path().join("c.run.jsonl");
+    let child = long_run(home.path(), &server.openai_url(), &file);
+    wait_for_requests(&file, 5);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 130);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(summary["stages"][0]["ok"].as_u64().unwrap() >= 5);
+    assert_eq!(
+        code(&run(home.path(), &["show", &file.display().to_string()])),
+        0
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_opens_as_interrupted() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(quick());
+    for n in [1, 7, 23] {
+        let file = home.path().join(format!("kill{n}.run.jsonl"));
+        let mut child = long_run(home.path(), &server.openai_url(), &file);
+        wait_for_requests(&file, n);
+        signal(&child, "KILL");
+        child.wait().unwrap();
+        let shown = run(
+            home.path(),
+            &["show", &file.display().to_string(), "--json"],
+        );
+        assert_eq!(code(&shown), 0, "{}", text(&shown.stderr));
+        let summary: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!(summary["verdict"]["valid"], false);
+        assert!(
+            summary["verdict"]["reasons"]
+                .to_string()
+                .contains("interrupted"),
+            "{}",
+            summary["verdict"]
+        );
+        assert!(summary["stages"][0]["ok"].as_u64().unwrap() >= n as u64);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn serve_demo_prints_one_line_and_ends_on_sigterm() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let home = tempfile::tempdir().unwrap();
+    let mut child = inferometer(home.path(), &["serve-demo"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert!(
+        line.contains("http://127.0.0.1:") && line.contains("tokens/s"),
+        "{line}"
+    );
+    signal(&child, "TERM");
+    assert!(child.wait().unwrap().success());
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+}
+
+#[test]
+fn a_canary_key_is_left_nowhere() {
+    const CANARY: &str = "sk-canary-7f3a91c2e5d84b60";
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(Script {
+        error_share: 0.3,
+        ..quick()
+    });
+    let file = home.path().join("d.run.jsonl");
+    let out = file.display().to_string();
+    let url = server.openai_url();
+    let args = [
+        "run",
+        "--url",
+        &url,
+        "--protocol",
+        "openai-chat",
+        "--iterations",
+        "12",
+        "--key-env",
+        "CANARY_KEY",
+        "--user",
+        "hello",
+        "-o",
+        &out,
+    ];
+    let output = inferometer(home.path(), &args)
+        .env("CANARY_KEY", CANARY)
+        .env("RUST_LOG", "trace")
+        .output()
+        .unwrap();
+    assert!([0, 3].contains(&code(&output)), "{}", text(&output.stderr));
+    let mut left = vec![
+        text(&output.stdout),
+        text(&output.stderr),
+        std::fs::read_to_string(&file).unwrap(),
+    ];
+    let mut folders = vec![home.path().to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                left.push(text(&std::fs::read(path).unwrap()));
+            }
+        }
+    }
+    assert!(left.iter().all(|held| !held.contains(CANARY)));
+}
+
+#[test]
+fn the_demo_runs_in_the_terminal_where_there_is_no_display() {
+    let home = tempfile::tempdir().unwrap();
+    let output = run(home.path(), &["demo"]);
+    let said = text(&output.stdout);
+    assert!(
+        [0, 3].contains(&code(&output)),
+        "{said}\n{}",
+        text(&output.stderr)
+    );
+    for needed in ["Time to first token", "Stage 3 of 3", "Cold", "Saved "] {
+        assert!(said.contains(needed), "“{needed}” is missing in\n{said}");
+    }
+}

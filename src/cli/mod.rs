@@ -1,1 +1,95 @@
-//! See ARCHITECTURE.md.
+//! The windowless front end: the same plan, engine and files, in a terminal or a job.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a terminal program prints"
+)]
+
+pub mod args;
+mod detect;
+mod plan;
+mod run;
+mod serve;
+mod summary;
+
+use std::process::ExitCode;
+
+use args::{Command, PlanCommand, SchemaKind};
+
+use crate::session;
+
+/// Exit codes, as `run` documents them.
+mod exit {
+    pub(super) const USAGE: u8 = 2;
+    pub(super) const INVALID: u8 = 3;
+    pub(super) const UNREACHABLE: u8 = 4;
+    pub(super) const INTERRUPTED: u8 = 130;
+}
+
+/// Runs one command to its end.
+pub fn main(command: Command) -> ExitCode {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::Show(args) => run::show(&args),
+        Command::Demo(args) => run::demo(&args),
+        Command::ServeDemo(args) => serve::serve_demo(&args),
+        Command::Detect(args) => detect::detect(&args),
+        Command::Plan { command } => plan_command(command),
+        Command::Schema { kind } => {
+            println!("{}", session::schema(matches!(kind, SchemaKind::Run)));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn plan_command(command: PlanCommand) -> ExitCode {
+    match command {
+        PlanCommand::New { list: true, .. } => {
+            for preset in session::presets() {
+                println!("{:<20}{}", preset.id, preset.title);
+            }
+            ExitCode::SUCCESS
+        }
+        PlanCommand::New { preset, url, .. } => {
+            match session::new_plan(preset.as_deref(), url.as_deref()) {
+                Ok(text) => {
+                    print!("{text}");
+                    ExitCode::SUCCESS
+                }
+                Err(message) => fail(&message),
+            }
+        }
+        PlanCommand::Check { file } => match session::read_plan(&file) {
+            Ok(_) => {
+                println!("{}: no issues", file.display());
+                ExitCode::SUCCESS
+            }
+            Err(issues) => {
+                for issue in issues {
+                    println!("{}: {issue}", file.display());
+                }
+                ExitCode::from(exit::USAGE)
+            }
+        },
+    }
+}
+
+/// Says why on stderr; exit code 2.
+fn fail(message: &str) -> ExitCode {
+    eprintln!("inferometer: {message}");
+    ExitCode::from(exit::USAGE)
+}
+
+/// What `inferometer` alone says in a build without the window.
+pub fn without_window(_files: &[std::path::PathBuf]) -> ExitCode {
+    fail(
+        "this build has no window (feature `gui`); try `inferometer run --help` or `inferometer show FILE`",
+    )
+}
+
+/// What is said when the window cannot open.
+pub fn without_display(error: &anyhow::Error) -> ExitCode {
+    fail(&format!(
+        "the window cannot open: {error:#}; `inferometer run` and `inferometer demo --no-window` work without a display"
+    ))
+}

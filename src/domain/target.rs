@@ -16,7 +16,8 @@ pub struct Target {
     /// OpenAI-compatible servers: none means the first that the server lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Gradio: the named endpoint, as `/chat`; none means the first that is public.
+    /// Gradio: the named endpoint, as `/chat`; none means `/chat` or `/predict` where it streams and takes text, else the
+    /// first that is public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_name: Option<String>,
     #[serde(default)]
@@ -194,5 +195,78 @@ impl Default for Timeouts {
             token_stall_secs: 300.0,
             total_secs: 600.0,
         }
+    }
+}
+
+/// Whether a host name or address is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+impl Target {
+    /// The host of the address, as far as it can be read without asking anybody; `None` for a Space's name.
+    pub fn host(&self) -> Option<String> {
+        let text = self.url.trim();
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let host = authority.rsplit('@').next()?;
+        let host = match host.strip_prefix('[') {
+            Some(v6) => v6.split(']').next()?,
+            None => host.split(':').next()?,
+        };
+        let is_space = !text.contains("://")
+            && !host.contains('.')
+            && host != "localhost"
+            && text.contains('/');
+        (!host.is_empty() && !is_space).then(|| host.to_owned())
+    }
+
+    /// A key could go over plain http to another machine (an address without a scheme counts); the person is asked first.
+    pub fn sends_key_in_clear(&self) -> bool {
+        let plain = !self.url.trim().starts_with("https://") && self.host().is_some();
+        plain && self.key != KeyRef::None && !self.host().is_some_and(|host| is_loopback(&host))
+    }
+
+    /// The target is this machine.
+    pub fn is_local(&self) -> bool {
+        self.host().is_some_and(|host| is_loopback(&host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read_off_any_shape_of_address() {
+        let host = |url| Target::at(url).host();
+        assert_eq!(
+            host("http://127.0.0.1:8000/v1").as_deref(),
+            Some("127.0.0.1")
+        );
+        assert_eq!(host("http://[::1]:80/").as_deref(), Some("::1"));
+        assert_eq!(host("localhost:8000").as_deref(), Some("localhost"));
+        assert_eq!(
+            host("api.example.com/v1").as_deref(),
+            Some("api.example.com")
+        );
+        assert_eq!(host("owner/name"), None);
+    }
+
+    #[test]
+    fn only_a_key_on_plain_http_to_another_machine_is_in_clear() {
+        let with_key = |url| Target {
+            key: KeyRef::Session,
+            ..Target::at(url)
+        };
+        assert!(with_key("http://10.0.0.1:8000").sends_key_in_clear());
+        assert!(!with_key("http://127.0.0.1:8000").sends_key_in_clear());
+        assert!(!with_key("https://api.example.com").sends_key_in_clear());
+        assert!(!Target::at("http://10.0.0.1:8000").sends_key_in_clear());
     }
 }

@@ -4,12 +4,25 @@
 //! make next. It never waits, reads a clock or opens a socket. Preparation ([`Adapter::prepare`]: `/config`, `/info`,
 //! `/v1/models`, uploads) and detection go over `transport::control`, apart from what is measured.
 
+pub mod curl;
+pub mod detect;
+pub mod gradio;
+pub mod headers;
+pub mod openai;
+pub mod said;
+mod shell;
+pub mod sse;
+pub mod target_url;
+pub mod test_request;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use crate::domain::{Ended, Failure, GradioFacts, Prompt, TokenSource};
+use crate::domain::{Ended, Failure, GradioFacts, Issue, Prompt, TokenSource};
+
+pub use detect::{detect, prepare};
 
 /// One HTTP call of a measured request. Its route is relative to the target's origin.
 #[derive(Clone, Debug)]
@@ -19,6 +32,19 @@ pub struct HttpCall {
     /// Without `host` and `content-length`, which the transport adds. Secrets are marked sensitive.
     pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+impl HttpCall {
+    /// As the transport takes it; `None` for a route that no request line can hold.
+    pub fn to_request(&self) -> Option<http::Request<Bytes>> {
+        let mut request = http::Request::builder()
+            .method(self.method.clone())
+            .uri(&self.path_and_query)
+            .body(self.body.clone())
+            .ok()?;
+        *request.headers_mut() = self.headers.clone();
+        Some(request)
+    }
 }
 
 /// When bytes arrived, and with which socket read.
@@ -43,6 +69,11 @@ pub trait Exchange: Send {
     fn end(&mut self, result: Result<(), Failure>, stamp: Stamp);
     /// Content events so far; the driver watches it for the token-stall timeout and live counters.
     fn n_tokens_seen(&self) -> u64;
+    /// The outcome is known, though the body has not ended: the driver may give up reading, after a short wait that lets
+    /// the server end it and keeps the connection usable.
+    fn is_done(&self) -> bool {
+        false
+    }
     /// What tells the server to stop, for a request that is given up (Gradio's `/cancel`).
     fn cancel_call(&self) -> Option<HttpCall>;
     fn reply(self: Box<Self>) -> Reply;
@@ -79,7 +110,34 @@ pub trait Adapter: Send + Sync {
     /// A new exchange for this prompt. `user` and `seq` make session names unique.
     fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
     fn facts(&self) -> &crate::domain::ServerFacts;
+    /// The server refused to be asked for token counts during the run, so requests go without.
+    fn usage_refused(&self) -> bool {
+        false
+    }
 }
 
 /// An adapter behind a pointer.
 pub type SharedAdapter = Arc<dyn Adapter>;
+
+/// Why a target could not be prepared or told apart.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// No answer came, or one that ends the matter (401, a server still loading).
+    #[error("{}", .0.message)]
+    Unreachable(Failure),
+    /// The plan asks what this target does not have: every issue at its field.
+    #[error("{}", join_issues(.0))]
+    Refused(Vec<Issue>),
+}
+
+impl PrepareError {
+    /// One issue at `field`.
+    pub fn refused(field: &str, message: impl Into<String>) -> Self {
+        Self::Refused(vec![Issue::new(field, message)])
+    }
+}
+
+fn join_issues(issues: &[Issue]) -> String {
+    let lines: Vec<&str> = issues.iter().map(|i| i.message.as_str()).collect();
+    lines.join("; ")
+}

@@ -1,0 +1,24 @@
+//! `serve-demo`: the embedded server by itself.
+
+use std::process::ExitCode;
+
+use super::args::ServeDemoArgs;
+use crate::session;
+
+pub(super) fn serve_demo(args: &ServeDemoArgs) -> ExitCode {
+    let server =
+        match session::start_demo_server(args.port, args.script.as_deref(), args.log.clone()) {
+            Ok(server) => server,
+            Err(message) => return super::fail(&message),
+        };
+    println!(
+        "demo server: OpenAI {}  Gradio {}  ({})",
+        server.openai_url(),
+        server.gradio_url(),
+        server.capacity()
+    );
+    match session::wait_for_end_signal() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => super::fail(&message),
+    }
+}

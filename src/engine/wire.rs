@@ -1,0 +1,496 @@
+//! The real driver: one user's exchanges over one measured connection.
+//!
+//! **What is marked.** `sent_ns` is that of a request's first call (Gradio's POST), `first_byte_ns` that of its last call,
+//! the one that streams; `client_late_ns` is the largest over all reads. Nothing is sent twice: only a kept connection that
+//! is found closed before a byte was written is made again, and the record says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use tokio::time::{sleep_until, timeout};
+
+use crate::domain::{
+    ConnectionFacts, ConnectionKind, Connections, Failure, FailureKind, Outcome, RequestRecord,
+    Stamps, Target,
+};
+use crate::protocol::{Exchange, HttpCall, SharedAdapter, Stamp};
+use crate::transport::{
+    Chunk, Clock, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
+};
+
+use super::arrivals::ns_from_secs;
+use super::driver::{Driver, Hints, Job, Performed};
+use super::live::Live;
+use super::watchdog::{Limits, Watchdog};
+
+/// How long a body is still read after the exchange knows its outcome, so that the connection can be kept.
+const DONE_WAIT_NS: u64 = 250_000_000;
+/// How long telling the server to stop may take: it is best effort, and the person waits.
+const CANCEL_MAX: Duration = Duration::from_secs(2);
+
+/// What all users of a target share.
+pub(super) struct Wires {
+    adapter: SharedAdapter,
+    connector: Connector,
+    clock: Clock,
+    limits: Limits,
+    connect_ns: u64,
+    keep: bool,
+}
+
+impl Wires {
+    pub(super) fn new(
+        target: &Target,
+        adapter: SharedAdapter,
+        connector: Connector,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            adapter,
+            connector,
+            clock,
+            limits: Limits::from(&target.timeouts),
+            connect_ns: ns_from_secs(target.timeouts.connect_secs),
+            keep: target.connections == Connections::Keep,
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, Failure> {
+        // The connector has the same limit; this one names it.
+        let limit = Duration::from_nanos(self.connect_ns);
+        match timeout(limit, self.connector.connect(&self.clock)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(failure_from(&error)),
+            Err(_elapsed) => Err(Failure::new(
+                FailureKind::TimeoutConnect,
+                format!(
+                    "No connection within {} s (connect timeout)",
+                    limit.as_secs_f64()
+                ),
+            )),
+        }
+    }
+}
+
+/// One user's wire.
+pub(super) struct WireDriver {
+    wires: Arc<Wires>,
+    connection: Option<Connection>,
+    /// The request under way, for [`Driver::give_up`].
+    current: Option<Current>,
+}
+
+/// A request under way, and what the wire showed of it.
+struct Current {
+    exchange: Box<dyn Exchange>,
+    seen: Seen,
+}
+
+#[derive(Default)]
+struct Seen {
+    sent_ns: Option<u64>,
+    connect_ns: Option<u64>,
+    first_byte_ns: Option<u64>,
+    last_read: Stamp,
+    late_ns: u64,
+    n_reads: u64,
+    n_kernel: u64,
+    n_tokens: u64,
+    connection: Option<ConnectionFacts>,
+    status: Option<u16>,
+    content_encoding: Option<String>,
+}
+
+impl WireDriver {
+    pub(super) fn new(wires: Arc<Wires>) -> Self {
+        Self {
+            wires,
+            connection: None,
+            current: None,
+        }
+    }
+
+    /// Makes the exchange's calls one by one.
+    async fn exchange(&mut self, job: &Job, live: &Live) -> Result<(), Failure> {
+        let Self {
+            wires,
+            connection,
+            current,
+        } = self;
+        let Some(current) = current.as_mut() else {
+            return Ok(());
+        };
+        let mut dog = Watchdog::new(wires.limits, &wires.clock, job.dispatched_ns);
+        while let Some(call) = current.exchange.next_call(wires.clock.now_ns()) {
+            let mut caller = Caller {
+                wires,
+                connection,
+                exchange: &mut *current.exchange,
+                seen: &mut current.seen,
+                dog: &mut dog,
+                live,
+            };
+            let result = caller.call(&call).await;
+            let stamp = match &result {
+                Ok(()) => current.seen.last_read,
+                Err(_) => Stamp {
+                    at_ns: wires.clock.now_ns(),
+                    ..current.seen.last_read
+                },
+            };
+            if result.is_err() {
+                *connection = None;
+            }
+            current.exchange.end(result.clone(), stamp);
+            result?;
+        }
+        Ok(())
+    }
+
+    /// Turns what is known into a record. `outcome` is given where it is not the exchange's to say.
+    fn performed(
+        &mut self,
+        job: &Job,
+        end_ns: u64,
+        failed: Option<Failure>,
+        outcome: Option<Outcome>,
+    ) -> Performed {
+        let Some(Current { exchange, seen }) = self.current.take() else {
+            let outcome = outcome.unwrap_or_else(|| Outcome::Failed(no_result()));
+            return job.record(outcome, end_ns).into();
+        };
+        let reply = exchange.reply();
+        let (said, ended) = match reply.result {
+            Some(Ok(ended)) => (Outcome::Ok, Some(ended)),
+            Some(Err(failure)) => (Outcome::Failed(failure), None),
+            None => (Outcome::Failed(failed.unwrap_or_else(no_result)), None),
+        };
+        let (outcome, ended) = match outcome {
+            Some(given) => (given, None),
+            None => (said, ended),
+        };
+        let all_kernel = seen.n_reads > 0 && seen.n_kernel == seen.n_reads;
+        let record = RequestRecord {
+            sent_ns: seen.sent_ns,
+            connect_ns: seen.connect_ns,
+            first_byte_ns: seen.first_byte_ns,
+            first_token_ns: reply.first_token_ns,
+            first_answer_ns: reply.first_answer_ns,
+            last_token_ns: reply.last_token_ns,
+            finish_ns: reply.finish_ns,
+            chunk_ns: reply.chunk_ns,
+            chunk_tokens: reply.chunk_tokens,
+            chunk_shared: reply.chunk_shared,
+            stamps: if all_kernel {
+                Stamps::Kernel
+            } else {
+                Stamps::User
+            },
+            client_late_ns: all_kernel.then_some(seen.late_ns),
+            tokens_in: reply.tokens_in,
+            tokens_out: reply.tokens_out,
+            token_source: reply.token_source,
+            ended,
+            http_status: reply.http_status.or(seen.status),
+            connection: seen.connection,
+            gradio: reply.gradio,
+            ..job.record(outcome, end_ns)
+        };
+        Performed {
+            record,
+            answer: reply.answer,
+            hints: Hints {
+                cached_tokens: reply.cached_tokens,
+                retry_after_secs: reply.retry_after_secs,
+                content_encoding: reply.content_encoding.or(seen.content_encoding),
+            },
+        }
+    }
+}
+
+impl Driver for WireDriver {
+    async fn connect(&mut self) -> Result<(), Failure> {
+        if self.connection.as_mut().is_some_and(Connection::is_open) {
+            return Ok(());
+        }
+        self.connection = None;
+        self.connection = Some(self.wires.open().await?);
+        Ok(())
+    }
+
+    async fn perform(&mut self, job: &Job, live: &Live) -> Performed {
+        if !self.wires.keep {
+            self.connection = None;
+        }
+        self.current = Some(Current {
+            exchange: self.wires.adapter.exchange(&job.prompt, job.user, job.seq),
+            seen: Seen::default(),
+        });
+        let failed = self.exchange(job, live).await.err();
+        if !self.wires.keep {
+            self.connection = None;
+        }
+        let read_ns = self.current.as_ref().map_or(0, |c| c.seen.last_read.at_ns);
+        let end_ns = match failed {
+            None if read_ns > 0 => read_ns,
+            _ => self.wires.clock.now_ns(),
+        };
+        self.performed(job, end_ns, failed, None)
+    }
+
+    async fn give_up(&mut self, job: &Job, outcome: Outcome) -> Performed {
+        let end_ns = self.wires.clock.now_ns();
+        // Closing the stream tells most servers already.
+        self.connection = None;
+        let cancel = self.current.as_ref().and_then(|c| c.exchange.cancel_call());
+        let performed = self.performed(job, end_ns, None, Some(outcome));
+        if let Some(call) = cancel {
+            let wires = &*self.wires;
+            let tell = async {
+                let mut connection = wires.open().await.ok()?;
+                connection
+                    .send(request_from(&call)?, &wires.clock)
+                    .await
+                    .ok()
+            };
+            // Best effort: the server may be gone, and the request is over either way.
+            timeout(CANCEL_MAX, tell).await.ok();
+        }
+        performed
+    }
+
+    fn close(&mut self) {
+        self.connection = None;
+        self.current = None;
+    }
+}
+
+/// Makes one call of an exchange.
+struct Caller<'a> {
+    wires: &'a Wires,
+    connection: &'a mut Option<Connection>,
+    exchange: &'a mut dyn Exchange,
+    seen: &'a mut Seen,
+    dog: &'a mut Watchdog,
+    live: &'a Live,
+}
+
+impl Caller<'_> {
+    async fn call(&mut self, call: &HttpCall) -> Result<(), Failure> {
+        let mut kind = self.reach(None).await?;
+        self.dog.called(self.wires.clock.now_ns());
+        let head = loop {
+            match self.send(call).await? {
+                Ok(head) => break head,
+                // Not a byte was written, so this is no second sending.
+                Err(error)
+                    if kind == ConnectionKind::Reused
+                        && error.kind == TransportErrorKind::StaleConnection
+                        && self.is_unwritten() =>
+                {
+                    *self.connection = None;
+                    kind = self.reach(Some(ConnectionKind::Reconnected)).await?;
+                }
+                Err(error) => {
+                    self.mark_sent();
+                    return Err(failure_from(&error));
+                }
+            }
+        };
+        self.take_head(&head);
+        self.read_body().await
+    }
+
+    /// Sees to it that there is an open connection, and notes which.
+    async fn reach(&mut self, known: Option<ConnectionKind>) -> Result<ConnectionKind, Failure> {
+        let kind = match self.connection.as_mut().map(Connection::is_open) {
+            Some(true) => ConnectionKind::Reused,
+            Some(false) => ConnectionKind::Reconnected,
+            None => known.unwrap_or(ConnectionKind::New),
+        };
+        if kind != ConnectionKind::Reused {
+            *self.connection = None;
+            let opened = tokio::select! {
+                biased;
+                opened = self.wires.open() => opened?,
+                failure = self.dog.bite() => return Err(failure),
+            };
+            self.seen.connect_ns.get_or_insert(opened.times().done_ns);
+            *self.connection = Some(opened);
+        }
+        // A request's second call says nothing new, unless it could not use the connection of the first.
+        let is_news = self
+            .seen
+            .connection
+            .as_ref()
+            .is_none_or(|facts| facts.kind == ConnectionKind::Reused);
+        if is_news && let Some(connection) = self.connection.as_ref() {
+            self.seen.connection = Some(facts_of(connection, kind));
+        }
+        Ok(kind)
+    }
+
+    /// Sends, within the limits; the outer error is a limit's.
+    async fn send(
+        &mut self,
+        call: &HttpCall,
+    ) -> Result<Result<ResponseHead, TransportError>, Failure> {
+        let request = request_from(call).ok_or_else(|| {
+            Failure::new(
+                FailureKind::Client,
+                format!("The path “{}” cannot be requested", call.path_and_query),
+            )
+        })?;
+        let Some(connection) = self.connection.as_mut() else {
+            return Err(no_result());
+        };
+        let limited = tokio::select! {
+            biased;
+            answered = connection.send(request, &self.wires.clock) => Ok(answered),
+            failure = self.dog.bite() => Err(failure),
+        };
+        if limited.is_err() {
+            self.mark_sent();
+        }
+        limited
+    }
+
+    fn is_unwritten(&self) -> bool {
+        let marks = self.connection.as_ref().map(Connection::request_marks);
+        marks.is_some_and(|marks| marks.sent_ns.is_none())
+    }
+
+    /// Keeps the marks of a call that got no head.
+    fn mark_sent(&mut self) {
+        if let Some(marks) = self.connection.as_ref().map(Connection::request_marks) {
+            self.seen.sent_ns = self.seen.sent_ns.or(marks.sent_ns);
+            self.seen.first_byte_ns = marks.first_byte_ns.or(self.seen.first_byte_ns);
+        }
+    }
+
+    fn take_head(&mut self, head: &ResponseHead) {
+        let seen = &mut *self.seen;
+        seen.sent_ns.get_or_insert(head.sent_ns);
+        seen.first_byte_ns = Some(head.first_byte_ns);
+        seen.status = Some(head.status);
+        seen.content_encoding = head.content_encoding.clone();
+        let stamp = Stamp {
+            at_ns: head.head_ns,
+            read_no: head.read_no,
+        };
+        seen.read(stamp, head.late_ns, head.kernel);
+        self.exchange.head(head.status, &head.headers, stamp);
+    }
+
+    async fn read_body(&mut self) -> Result<(), Failure> {
+        let mut give_up_ns = None;
+        loop {
+            let Some(connection) = self.connection.as_mut() else {
+                return Err(no_result());
+            };
+            let done_at = self.wires.clock.instant_from_ns(give_up_ns.unwrap_or(0));
+            let chunk = tokio::select! {
+                biased;
+                chunk = connection.chunk() => chunk,
+                failure = self.dog.bite(), if give_up_ns.is_none() => return Err(failure),
+                () = sleep_until(done_at), if give_up_ns.is_some() => {
+                    *self.connection = None;
+                    return Ok(());
+                }
+            };
+            match chunk {
+                Ok(Some(chunk)) => self.take_chunk(&chunk),
+                Ok(None) => return Ok(()),
+                // What was known to be over cannot be broken any more.
+                Err(_) if give_up_ns.is_some() => {
+                    *self.connection = None;
+                    return Ok(());
+                }
+                Err(error) => return Err(failure_from(&error)),
+            }
+            if give_up_ns.is_none() && self.exchange.is_done() {
+                give_up_ns = Some(self.wires.clock.now_ns() + DONE_WAIT_NS);
+            }
+        }
+    }
+
+    fn take_chunk(&mut self, chunk: &Chunk) {
+        let stamp = Stamp {
+            at_ns: chunk.at_ns,
+            read_no: chunk.read_no,
+        };
+        self.seen.read(stamp, chunk.late_ns, chunk.kernel);
+        self.dog.byte(chunk.at_ns);
+        if chunk.bytes.is_empty() {
+            return;
+        }
+        self.exchange.data(&chunk.bytes, stamp);
+        let n_tokens = self.exchange.n_tokens_seen();
+        if n_tokens > self.seen.n_tokens {
+            self.live.add_tokens(n_tokens - self.seen.n_tokens);
+            self.seen.n_tokens = n_tokens;
+            self.dog.token(chunk.at_ns);
+        }
+    }
+}
+
+impl Seen {
+    fn read(&mut self, stamp: Stamp, late_ns: u64, is_kernel: bool) {
+        self.last_read = stamp;
+        self.late_ns = self.late_ns.max(late_ns);
+        self.n_reads += 1;
+        self.n_kernel += u64::from(is_kernel);
+    }
+}
+
+fn facts_of(connection: &Connection, kind: ConnectionKind) -> ConnectionFacts {
+    let times = connection.times();
+    // What a kept connection cost is not this request's.
+    let is_made = kind != ConnectionKind::Reused;
+    ConnectionFacts {
+        kind,
+        dns_ns: times.dns_ns.filter(|_| is_made),
+        tcp_ns: is_made.then_some(times.tcp_ns),
+        tls_ns: times.tls_ns.filter(|_| is_made),
+        address: Some(times.address.to_string()),
+    }
+}
+
+/// `None` where the path is none.
+fn request_from(call: &HttpCall) -> Option<Request<Bytes>> {
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(&call.path_and_query)
+        .body(call.body.clone())
+        .ok()?;
+    *request.headers_mut() = call.headers.clone();
+    Some(request)
+}
+
+fn failure_from(error: &TransportError) -> Failure {
+    let kind = match error.kind {
+        TransportErrorKind::Dns => FailureKind::Dns,
+        TransportErrorKind::Connect => FailureKind::Connect,
+        TransportErrorKind::Tls => FailureKind::Tls,
+        TransportErrorKind::TimeoutConnect => FailureKind::TimeoutConnect,
+        TransportErrorKind::TimeoutFirstByte => FailureKind::TimeoutFirstByte,
+        TransportErrorKind::TimeoutIdle => FailureKind::TimeoutIdle,
+        TransportErrorKind::TimeoutTotal => FailureKind::TimeoutTotal,
+        TransportErrorKind::StaleConnection => FailureKind::StaleConnection,
+        TransportErrorKind::Reset => FailureKind::Reset,
+        TransportErrorKind::Truncated => FailureKind::ErrorTruncated,
+        TransportErrorKind::Protocol => FailureKind::Protocol,
+        TransportErrorKind::Client => FailureKind::Client,
+    };
+    Failure::new(kind, error.message.clone())
+}
+
+/// The exchange is over and cannot say how: a fault of ours, told as what it looks like.
+fn no_result() -> Failure {
+    Failure::new(
+        FailureKind::ErrorTruncated,
+        "The exchange ended without a result",
+    )
+}

@@ -1,0 +1,215 @@
+//! What a front end may ask without a session: plans, presets, schemas, one run file, the demo server, signals.
+
+use std::path::{Path, PathBuf};
+
+use crate::demo::{DemoServer, Options, Script};
+use crate::domain::{Issue, Plan, RunData};
+use crate::store;
+
+/// A plan that comes with the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preset {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub plan: Plan,
+}
+
+/// The plans that come with the program.
+pub fn presets() -> Vec<Preset> {
+    let known = store::presets().iter();
+    known
+        .filter_map(|p| {
+            Some(Preset {
+                id: p.id,
+                title: p.title,
+                plan: p.plan()?,
+            })
+        })
+        .collect()
+}
+
+/// A plan's text to start from: a preset by its id, or the simplest plan.
+///
+/// # Errors
+/// A sentence that names the presets there are.
+pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, String> {
+    let mut plan = match preset {
+        None => Plan::simple("http://127.0.0.1:8000/v1"),
+        Some(id) => {
+            let known = presets();
+            let ids = known.iter().map(|p| p.id).collect::<Vec<_>>().join(", ");
+            let found = known.into_iter().find(|p| p.id == id);
+            found
+                .map(|p| p.plan)
+                .ok_or_else(|| format!("there is no preset “{id}”; there are {ids}"))?
+        }
+    };
+    if let Some(url) = url {
+        url.clone_into(&mut plan.target.url);
+    }
+    Ok(store::to_toml(&plan))
+}
+
+/// The demo plan against a demo server's URL.
+///
+/// # Errors
+/// A sentence, should the preset be missing.
+pub fn demo_plan(url: &str) -> Result<Plan, String> {
+    let preset = presets()
+        .into_iter()
+        .find(|p| p.id == "demo")
+        .ok_or("the demo plan is missing")?;
+    let mut plan = preset.plan;
+    url.clone_into(&mut plan.target.url);
+    Ok(plan)
+}
+
+/// Reads a plan file.
+///
+/// # Errors
+/// Every issue, each as `line 3: target.url: …`.
+pub fn read_plan(path: &Path) -> Result<Plan, Vec<String>> {
+    let text = std::fs::read_to_string(path).map_err(|e| vec![format!("cannot be read: {e}")])?;
+    let check = store::check_text(&text);
+    match check.plan {
+        Some(plan) if check.issues.is_empty() => Ok(plan),
+        _ => Err(check.issues.iter().map(ToString::to_string).collect()),
+    }
+}
+
+/// The plan with one field changed, as `--set FIELD=VALUE` does.
+///
+/// # Errors
+/// What is wrong with the field or the value.
+pub fn set_field(plan: &Plan, field: &str, value: &str) -> Result<Plan, Issue> {
+    store::set_field(plan, field, value)
+}
+
+/// The JSON schema of a run file's lines, or of a plan.
+pub fn schema(of_run: bool) -> &'static str {
+    store::schema(if of_run {
+        store::SchemaKind::Run
+    } else {
+        store::SchemaKind::Plan
+    })
+}
+
+/// Opens a run file.
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub fn open_run(path: &Path) -> Result<RunData, String> {
+    store::open_run(path).map_err(|e| e.to_string())
+}
+
+/// Starts the embedded server.
+///
+/// # Errors
+/// What is wrong with the script, the log or the port, as a sentence.
+pub fn start_demo_server(
+    port: u16,
+    script: Option<&Path>,
+    log: Option<PathBuf>,
+) -> Result<DemoServer, String> {
+    let script = match script {
+        None => Script::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| format!("the script “{}” cannot be read: {e}", path.display()))?;
+            Script::parse(&text).map_err(|e| e.to_string())?
+        }
+    };
+    let told = log.clone();
+    DemoServer::start(Options { port, script, log }).map_err(|e| match told {
+        Some(log) => format!(
+            "the demo server cannot start on port {port} with the log “{}”: {e}",
+            log.display()
+        ),
+        None => {
+            format!("the demo server cannot start on port {port}: {e}; another --port may be free")
+        }
+    })
+}
+
+/// Calls back with 1, 2, … at each Ctrl-C or SIGTERM, from a thread of its own.
+pub(super) fn on_end_signals(mut call: impl FnMut(u32) + Send + 'static) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|e| format!("signals cannot be listened to: {e}"))?;
+    let listen = move || {
+        runtime.block_on(async {
+            let Ok(mut signals) = EndSignals::new() else {
+                return;
+            };
+            let mut n = 0;
+            loop {
+                signals.next().await;
+                n += 1;
+                call(n);
+            }
+        });
+    };
+    let spawned = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(listen);
+    spawned
+        .map(drop)
+        .map_err(|e| format!("signals cannot be listened to: {e}"))
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When signals cannot be listened to, as a sentence.
+pub fn wait_for_end_signal() -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|e| format!("signals cannot be listened to: {e}"))?;
+    runtime.block_on(async {
+        EndSignals::new()
+            .map_err(|e| format!("signals cannot be listened to: {e}"))?
+            .next()
+            .await;
+        Ok(())
+    })
+}
+
+#[cfg(unix)]
+struct EndSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl EndSignals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct EndSignals;
+
+#[cfg(not(unix))]
+impl EndSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        tokio::signal::ctrl_c().await.ok();
+    }
+}
