@@ -13,15 +13,15 @@ fn main() -> ExitCode {
             if !demo.no_window && !demo.json && demo.out.is_none() && has_display() =>
         {
             window(inferometer::app::Options {
-                open: Vec::new(),
                 demo: true,
+                ..Default::default()
             })
         }
         Some(command) => cli::main(command),
         #[cfg(feature = "gui")]
         None => window(inferometer::app::Options {
             open: cli.files,
-            demo: false,
+            ..Default::default()
         }),
         #[cfg(not(feature = "gui"))]
         None => cli::without_window(&cli.files),

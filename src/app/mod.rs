@@ -58,7 +58,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     };
     let create: eframe::AppCreator<'_> = Box::new(move |cc| {
         let wake = cc.egui_ctx.clone();
-        let session = Session::start(move || wake.request_repaint())?;
+        let session = Session::start(move || wake.request_repaint_after(FRAME))?;
         Ok(Box::new(InferometerApp::new(
             &cc.egui_ctx,
             session,
@@ -71,6 +71,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             "the window could not be opened; is there a display? Without one, use “inferometer run” in the terminal",
         )
 }
+
+/// News is drawn at most ten times a second; what a person does is drawn at once.
+const FRAME: std::time::Duration = std::time::Duration::from_millis(100);
 
 fn icon() -> egui::IconData {
     let png = include_bytes!("../../assets/icon-256.png");

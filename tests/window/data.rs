@@ -329,3 +329,33 @@ pub(super) fn finished() -> RunData {
     run.summary = Arc::new(summary);
     run
 }
+
+/// 100 users for that share of their stage.
+pub(super) fn hundred_users(share: f64) -> RunData {
+    let plan = plan("hundred users", "100", "400");
+    let (records, mut borders) = simulate(&plan, 23);
+    let begun = borders[0].start_ns;
+    let took = (borders[0].end_ns.unwrap() - begun) as f64;
+    let until = begun + ns(took * (0.05 + 0.9 * share) / MS);
+    let records: Vec<_> = records.into_iter().filter(|r| r.end_ns <= until).collect();
+    borders[0].end_ns = None;
+    let progress = Progress {
+        phase: Some(Phase::Measure),
+        done: records.len() as u64,
+        of: Some(400),
+        share,
+        left_secs: Some((1.0 - share) * took / 1e9),
+        in_flight: 100,
+        ..Progress::default()
+    };
+    let mut run = run_of(&plan, &records, borders, RunState::Running(progress));
+    run.revision = 1 + ns(share) / 1_000;
+    run
+}
+
+/// Ten requests of one user: few enough to be drawn as bars.
+pub(super) fn few() -> RunData {
+    let plan = plan("ten requests", "1", "24");
+    let (records, borders) = simulate(&plan, 2);
+    run_of(&plan, &records, borders, RunState::Finished)
+}

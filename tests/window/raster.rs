@@ -13,6 +13,7 @@ pub(super) struct Screen {
     size: Vec2,
     time: f64,
     pointer: Option<egui::Pos2>,
+    events: Vec<egui::Event>,
     textures: HashMap<TextureId, egui::ColorImage>,
     last: Option<FullOutput>,
 }
@@ -31,6 +32,7 @@ impl Screen {
             size,
             time: 0.0,
             pointer: None,
+            events: Vec::new(),
             textures: HashMap::new(),
             last: None,
         }
@@ -38,6 +40,28 @@ impl Screen {
 
     pub(super) fn point_at(&mut self, x: f32, y: f32) {
         self.pointer = Some(pos2(x, y));
+    }
+
+    pub(super) fn click_at(&mut self, x: f32, y: f32) {
+        self.point_at(x, y);
+        for pressed in [true, false] {
+            self.events.push(egui::Event::PointerButton {
+                pos: pos2(x, y),
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: egui::Modifiers::NONE,
+            });
+        }
+    }
+
+    pub(super) fn scroll(&mut self, points: f32) {
+        self.events.push(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Point,
+            delta: egui::vec2(0.0, points),
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Unknown,
+            modifiers: egui::Modifiers::NONE,
+        });
     }
 
     /// Runs one frame, and says how soon the next is wanted.
@@ -52,6 +76,7 @@ impl Screen {
         if let Some(pointer) = self.pointer {
             input.events.push(egui::Event::PointerMoved(pointer));
         }
+        input.events.append(&mut self.events);
         let mut output = self.ctx.run_ui(input, |ui| draw(ui));
         for (id, deltas) in std::mem::take(&mut output.textures_delta.set) {
             for delta in &deltas {

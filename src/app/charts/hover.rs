@@ -7,7 +7,7 @@ use egui::{Color32, Pos2, Sense, Ui, vec2};
 use super::{ink, pane::Map};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets;
-use crate::chart::{AxisKind, Chart, Mark, Shape};
+use crate::chart::{Axis, AxisKind, Chart, Mark, Shape};
 
 /// How near the pointer has to be to a dot, in points.
 const NEAR: f32 = 14.0;
@@ -60,14 +60,14 @@ pub(super) fn at(
                         snapped = Some((away, point[0]));
                     }
                     let name = name_of(chart, mark, end_label, &pane.y.caption);
-                    hover.rows.push((name, pane.y.text(point[1])));
+                    hover.rows.push((name, words(&pane.y, point[1])));
                 }
                 Shape::Bars { bars, .. } => {
                     if let Some(bar) = bars.iter().find(|b| (b.x0..b.x1).contains(&place)) {
                         hover.head =
                             format!("{} to {}", chart.x.text(bar.x0), chart.x.text(bar.x1));
                         let name = name_of(chart, mark, "", &pane.y.caption);
-                        hover.rows.push((name, pane.y.text(bar.y1 - bar.y0)));
+                        hover.rows.push((name, words(&pane.y, bar.y1 - bar.y0)));
                     }
                 }
                 _ => {}
@@ -108,7 +108,7 @@ fn dot_rows(
                 if away < NEAR && best.as_ref().is_none_or(|(d, ..)| away < *d) {
                     let name = name_of(chart, mark, "", &pane.y.caption);
                     let head = chart.x.text(point[0]);
-                    best = Some((away, name, pane.y.text(point[1]), head));
+                    best = Some((away, name, words(&pane.y, point[1]), head));
                 }
             }
         }
@@ -123,7 +123,9 @@ fn dot_rows(
                 && map.rect.contains(pointer)
             {
                 let name = caption_name(&pane.y.caption);
-                hover.rows.push((name, pane.y.text(map.y_place(pointer.y))));
+                hover
+                    .rows
+                    .push((name, words(&pane.y, map.y_place(pointer.y))));
             }
         }
     }
@@ -142,6 +144,15 @@ fn name_of(chart: &Chart, mark: &Mark, end_label: &str, caption: &str) -> String
     }
     let entry = mark.series.and_then(|s| chart.legend.get(s));
     entry.map_or_else(|| caption_name(caption), |e| e.name.clone())
+}
+
+/// A value with its unit; the caption names one that the axis itself does not.
+fn words(axis: &Axis, place: f64) -> String {
+    let text = axis.text(place);
+    match axis.caption.split_once(", ") {
+        Some((_, unit @ ("tok/s" | "req/s"))) => format!("{text} {unit}"),
+        _ => text,
+    }
 }
 
 fn caption_name(caption: &str) -> String {

@@ -150,13 +150,8 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         let color = ink(theme, mark.colour);
         match &mark.shape {
             Shape::VLine {
-                at,
-                label,
-                side,
-                style,
-            } if map.shows_x(*at) => {
-                vline(painter, theme, map, (*at, color), label, (*side, *style))
-            }
+                at, label, style, ..
+            } if map.shows_x(*at) => vline(painter, theme, map, (*at, color), label, *style),
             Shape::Line {
                 points,
                 width,
@@ -188,6 +183,7 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         }
     }
     end_labels(painter, theme, map, pane, hidden);
+    rule_names(painter, theme, map, pane, hidden);
 }
 
 fn shown<'a>(pane: &'a Pane, hidden: &'a BTreeSet<usize>) -> impl Iterator<Item = &'a Mark> {
@@ -217,49 +213,78 @@ fn dashed(painter: &Painter, ends: [Pos2; 2], stroke: Stroke, dash: f32) {
     painter.extend(Paint::dashed_line(&ends, stroke, dash, dash));
 }
 
+/// The colour of a rule; now is where a person is.
+fn rule_ink(theme: &Theme, label: &str, color: Color32) -> Color32 {
+    if label == "now" { theme.accent } else { color }
+}
+
 fn vline(
     painter: &Painter,
     theme: &Theme,
     map: &Map,
     (at, color): (f64, Color32),
     label: &str,
-    (side, style): (LabelSide, Rule),
+    style: Rule,
 ) {
     let x = map.x(at).round() + 0.5;
-    let (top, bottom) = (map.rect.top(), map.rect.bottom());
-    let is_now = label == "now";
-    let color = if is_now { theme.accent } else { color };
-    let stroke = Stroke::new(1.0, color);
+    let ends = [pos2(x, map.rect.top()), pos2(x, map.rect.bottom())];
+    let stroke = Stroke::new(1.0, rule_ink(theme, label, color));
     match style {
         Rule::Solid => {
             painter.vline(x, map.rect.y_range(), stroke);
         }
-        Rule::Dashed => dashed(painter, [pos2(x, top), pos2(x, bottom)], stroke, 4.0),
-        Rule::Knee => dashed(painter, [pos2(x, top), pos2(x, bottom)], stroke, 3.0),
+        Rule::Dashed => dashed(painter, ends, stroke, 4.0),
+        Rule::Knee => dashed(painter, ends, stroke, 3.0),
     }
-    if label.is_empty() {
-        return;
+    if label == "now" {
+        painter.circle_filled(ends[0], 2.5, stroke.color);
     }
-    if is_now {
-        painter.circle_filled(pos2(x, top), 2.5, color);
+}
+
+/// Names of the rules, over all lines; one that would touch another stands a line lower.
+fn rule_names(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) {
+    let mut taken: Vec<Rect> = Vec::new();
+    for mark in shown(pane, hidden) {
+        let Shape::VLine {
+            at, label, side, ..
+        } = &mark.shape
+        else {
+            continue;
+        };
+        if label.is_empty() || !map.shows_x(*at) {
+            continue;
+        }
+        let is_now = label == "now";
+        let kind = if is_now {
+            Text::Caption
+        } else {
+            Text::CaptionStrong
+        };
+        let x = map.x(*at).round() + 0.5;
+        let gap = if is_now { 9.0 } else { 6.0 };
+        let width = widgets::text_width(painter, label, kind);
+        let wants_left = matches!(side, LabelSide::Left | LabelSide::UpLeft);
+        let has_left = x - gap - width >= map.rect.left();
+        let has_right = x + gap + width <= map.rect.right() + 8.0;
+        let left = (wants_left && has_left) || !has_right;
+        let (x, anchor) = if left {
+            (x - gap, Align2::RIGHT_CENTER)
+        } else {
+            (x + gap, Align2::LEFT_CENTER)
+        };
+        let mut at = pos2(x, map.rect.top() + 9.0);
+        let place = |at: Pos2| {
+            anchor
+                .anchor_size(at, vec2(width, 13.0))
+                .expand2(vec2(4.0, 0.0))
+        };
+        while taken.iter().any(|t| t.intersects(place(at))) && at.y < map.rect.bottom() - 20.0 {
+            at.y += 14.0;
+        }
+        taken.push(place(at));
+        let ink = rule_ink(theme, label, theme.text);
+        plated(painter, theme, at, anchor, label, (kind, ink));
     }
-    let (kind, ink) = if is_now {
-        (Text::Caption, color)
-    } else {
-        (Text::CaptionStrong, theme.text)
-    };
-    let left = matches!(side, LabelSide::Left | LabelSide::UpLeft);
-    let gap = if is_now { 9.0 } else { 6.0 };
-    let width = widgets::text_width(painter, label, kind);
-    let no_room_left = x - gap - width < map.rect.left();
-    let no_room_right = x + gap + width > map.rect.right() + 8.0;
-    let left = (left && !no_room_left) || (!left && no_room_right);
-    let (at, anchor) = if left {
-        (pos2(x - gap, top + 9.0), Align2::RIGHT_CENTER)
-    } else {
-        (pos2(x + gap, top + 9.0), Align2::LEFT_CENTER)
-    };
-    plated(painter, theme, at, anchor, label, (kind, ink));
 }
 
 fn hline(

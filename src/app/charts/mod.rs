@@ -346,7 +346,8 @@ fn legend(
     hidden: &mut BTreeSet<usize>,
 ) {
     let theme = Theme::of(ui);
-    let names = legend_names(ui, entries, card.right() - SIDE - caption_end - 16.0);
+    let room = card.right() - SIDE - caption_end - 10.0;
+    let (names, between) = legend_names(ui, entries, room);
     let can_switch = entries
         .iter()
         .filter(|e| e.swatch == Swatch::Square)
@@ -391,20 +392,19 @@ fn legend(
             let label = format!("Show {}", entry.name);
             response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, !off, &label));
         }
-        x = area.left() - SIDE;
+        x = area.left() - between;
     }
 }
 
-/// The entries' names; without their unit, and at last without names, where there is no room.
-fn legend_names(ui: &Ui, entries: &[LegendEntry], room: f32) -> Vec<String> {
-    let needs = |names: &[String]| -> f32 {
+/// The entries' names and the space between them: closer, without their unit, and at last without names, as there is room.
+fn legend_names(ui: &Ui, entries: &[LegendEntry], room: f32) -> (Vec<String>, f32) {
+    const TIGHT: f32 = 7.0;
+    let needs = |names: &[String], between: f32| -> f32 {
         let width = |name: &String| widgets::text_width(ui.painter(), name, Text::Caption);
-        names.iter().map(|name| width(name) + 26.0).sum()
+        let words: f32 = names.iter().map(|name| width(name) + 14.0).sum();
+        words + between * names.len().saturating_sub(1) as f32
     };
     let names: Vec<String> = entries.iter().map(|e| e.name.clone()).collect();
-    if needs(&names) <= room && entries.len() <= 4 {
-        return names;
-    }
     let short: Vec<String> = names
         .iter()
         .map(|name| {
@@ -413,10 +413,18 @@ fn legend_names(ui: &Ui, entries: &[LegendEntry], room: f32) -> Vec<String> {
             first.unwrap_or(name).to_owned()
         })
         .collect();
-    if needs(&short) <= room {
-        return short;
+    let few = entries.len() <= 4;
+    for (names, between) in [
+        (&names, SIDE),
+        (&names, TIGHT),
+        (&short, SIDE),
+        (&short, TIGHT),
+    ] {
+        if needs(names, between) <= room && (few || names == &short) {
+            return (names.clone(), between);
+        }
     }
-    vec![String::new(); entries.len()]
+    (vec![String::new(); entries.len()], 2.0)
 }
 
 fn swatch(ui: &Ui, center: egui::Pos2, swatch: Swatch, color: Color32) {

@@ -176,7 +176,7 @@ fn y_axis(ui: &Ui, pane: &Pane, map: &Map) {
     let painter = ui.painter();
     let mut free = f32::INFINITY;
     // Lines of words stand closer above each other than words beside each other.
-    let denser = if pane.y.is_log() { 2.6 } else { 1.6 };
+    let denser = if pane.y.is_log() { 2.0 } else { 1.6 };
     for tick in pane.y.ticks(map.rect.height() * denser) {
         let y = map.y(tick.place).round();
         if y < map.rect.top() - 1.0 || y > map.rect.bottom() + 1.0 {

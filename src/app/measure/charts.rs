@@ -46,6 +46,20 @@ impl ChartCache {
             + self.requests.n_computed
     }
 
+    pub(super) fn ranges(&self) -> Vec<(f64, f64)> {
+        let charts = [
+            self.distribution.held.as_ref().map(|h| &h.1),
+            self.over_time.held.as_ref().map(|h| &h.1),
+            self.load.held.as_ref().map(|h| &h.1),
+            self.requests.held.as_ref().map(|h| &h.1),
+        ];
+        let axes = |chart: &Chart| {
+            let ys: Vec<_> = chart.panes.iter().map(|p| p.y.range).collect();
+            std::iter::once(chart.x.range).chain(ys)
+        };
+        charts.into_iter().flatten().flat_map(axes).collect()
+    }
+
     pub(super) fn get(&mut self, run: &RunData, choice: &ChartChoice) -> Charts<'_> {
         let run_key = RunKey::of(run);
         let (metric, rate) = (choice.metric, choice.rate);
@@ -256,8 +270,13 @@ fn steady(chart: &mut Chart, before: Option<&Chart>) {
 fn widen(axis: &mut Axis, before: Option<&Axis>) {
     match axis.kind {
         AxisKind::LogMs | AxisKind::LogNumber => {
+            // The builder leaves 3 % of room at both ends; the step stands at the data itself.
             let (low, high) = axis.range;
-            axis.range = (log_step(low, f64::floor), log_step(high, f64::ceil));
+            let room = (high - low) * 0.03 / 1.06;
+            axis.range = (
+                log_step(low + room, f64::floor),
+                log_step(high - room, f64::ceil),
+            );
         }
         AxisKind::Share | AxisKind::Users(_) | AxisKind::Levels(_) | AxisKind::Percentile => {}
         AxisKind::Time => return,

@@ -79,6 +79,11 @@ impl MeasureUi {
         self.words.n_computed + self.charts.n_computed()
     }
 
+    /// Ends of all axes of the charts as they were last drawn.
+    pub fn shown_ranges(&self) -> Vec<(f64, f64)> {
+        self.charts.ranges()
+    }
+
     /// Choices that belong to a run fall away with it.
     fn forget_run(&mut self) {
         self.focus = None;
@@ -330,7 +335,8 @@ impl Page<'_> {
         let table = strip(y, layout.table);
         let n = self.run.plan().stages.len();
         ui.scope_builder(UiBuilder::new().max_rect(table), |ui| {
-            parts::table_ui(ui, table, &self.words.table, n, &mut state.focus);
+            let told = (n, self.words.focus);
+            parts::table_ui(ui, table, &self.words.table, told, &mut state.focus);
         });
         if layout.errors > 0.0 {
             let area = strip(y + layout.table + GAP, layout.errors);

@@ -219,12 +219,12 @@ fn share(header: &str) -> f32 {
 
 const NAME_SHARE: f32 = 132.0;
 
-/// Draws the table; a click on a stage puts it into focus, another takes it out.
+/// Draws the table, the stage that the tiles speak of tinted; a click on a stage puts it into focus, another takes it out.
 pub(super) fn table_ui(
     ui: &mut Ui,
     area: Rect,
     table: &StageTable,
-    n_stages: usize,
+    (n_stages, told): (usize, Option<StageIdx>),
     focus: &mut Option<StageIdx>,
 ) {
     let theme = Theme::of(ui);
@@ -260,7 +260,8 @@ pub(super) fn table_ui(
     for (i, row) in table.rows.iter().enumerate() {
         let top = area.top() + TABLE_HEAD + TABLE_ROW * i as f32;
         let rect = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), TABLE_ROW));
-        row_ui(ui, rect, row, (&columns, n_stages), focus);
+        let is_told = row.stage.is_some() && row.stage == told;
+        row_ui(ui, rect, row, (&columns, n_stages, is_told), focus);
         if i + 1 < table.rows.len() {
             let edge = Stroke::new(1.0, theme.line_faint);
             ui.painter()
@@ -273,7 +274,7 @@ fn row_ui(
     ui: &Ui,
     rect: Rect,
     row: &StageRow,
-    (columns, n_stages): (&[f32], usize),
+    (columns, n_stages, is_told): (&[f32], usize, bool),
     focus: &mut Option<StageIdx>,
 ) {
     let theme = Theme::of(ui);
@@ -291,7 +292,7 @@ fn row_ui(
     let ground = rect.shrink2(vec2(1.0, 0.0));
     if in_focus {
         painter.rect_filled(ground, 0.0, theme.accent_row_focus);
-    } else if row.is_current {
+    } else if is_told {
         painter.rect_filled(ground, 0.0, theme.accent_row);
     } else if response.hovered() && row.stage.is_some() {
         painter.rect_filled(ground, 0.0, theme.hover.gamma_multiply(0.5));
