@@ -14,3 +14,5 @@ mod real;
 mod truth;
 #[cfg(feature = "testing")]
 mod window;
+#[cfg(feature = "testing")]
+mod window_forms;

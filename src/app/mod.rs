@@ -39,8 +39,6 @@ pub struct Options {
     pub open: Vec<PathBuf>,
     /// Start the demo plan at once.
     pub demo: bool,
-    /// Plans that the form can be filled with; the first is the one it starts with.
-    pub presets: Vec<state::PresetEntry>,
 }
 
 impl Options {
@@ -107,8 +105,23 @@ pub struct Window {
 
 impl Window {
     pub fn new(ctx: &egui::Context, options: Options) -> Self {
+        let presets = crate::session::presets().into_iter();
+        let presets = presets.map(|p| state::PresetEntry {
+            id: p.id,
+            title: p.title,
+            plan: p.plan,
+        });
+        Self::with_presets(ctx, options, presets.collect())
+    }
+
+    /// As [`Self::new`], with other presets; the first is the plan that the form starts with.
+    pub fn with_presets(
+        ctx: &egui::Context,
+        options: Options,
+        presets: Vec<state::PresetEntry>,
+    ) -> Self {
         theme::install(ctx);
-        let mut state = AppState::new(options.presets);
+        let mut state = AppState::new(presets);
         state.open_paths(options.open);
         state.start_when_ready = options.demo;
         Self {

@@ -199,6 +199,13 @@ impl Timeouts {
 }
 
 impl Workload {
+    /// The issues of what is sent alone, for a test request.
+    pub fn check(&self) -> Vec<Issue> {
+        let mut found = Found(Vec::new());
+        self.check_into(&mut found);
+        found.0
+    }
+
     fn check_into(&self, found: &mut Found) {
         if self.system.len() > MAX_PROMPT_BYTES {
             found.add("workload.system", too_long(self.system.len()));

@@ -32,12 +32,18 @@ pub fn compare_ui(ui: &mut Ui, state: &mut AppState) {
             let head = Rect::from_min_size(area.min, vec2(area.width(), 28.0));
             let worked_out = state.compare.work_out();
             head_ui(ui, head, state, &worked_out);
-            let below = Rect::from_min_max(pos2(area.left(), head.bottom() + GAP), area.max);
+            // The scroll bar stands in the margin.
+            let below = Rect::from_min_max(
+                pos2(area.left(), head.bottom() + GAP),
+                area.max + vec2(MARGIN - 2.0, 0.0),
+            );
             widgets::inside(ui, below, Layout::top_down(Align::Min), "compared", |ui| {
+                ui.spacing_mut().scroll.floating_allocated_width = 0.0;
                 ScrollArea::vertical()
                     .id_salt("compare")
                     .auto_shrink(false)
                     .show(ui, |ui| {
+                        ui.set_max_width(area.width());
                         ui.spacing_mut().item_spacing = vec2(GAP, GAP);
                         body_ui(ui, state, &worked_out, below.height());
                     });
@@ -446,7 +452,14 @@ fn both_ui(
         choice.level = level;
     }
     if versus.is_none() {
-        ChartFrame::new(right).show(ui, right_rect, &mut choice.right_ui, &mut time, |_| {});
+        let name = format!("{}, histogram", choice.metric().metric().short);
+        ChartFrame::new(right).title(&name).show(
+            ui,
+            right_rect,
+            &mut choice.right_ui,
+            &mut time,
+            |_| {},
+        );
         return;
     }
     if choice.look == Look::Ecdf {

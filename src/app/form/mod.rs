@@ -55,7 +55,7 @@ impl Section {
 
     /// The section that shows that plan field; `None` for a field of no section.
     pub fn of(field: &str) -> Option<Self> {
-        let (first, rest) = field.split_once('.').unwrap_or((field, ""));
+        let (first, rest) = field.split_once(['.', '[']).unwrap_or((field, ""));
         Some(match first {
             "target" => match rest.split('.').next().unwrap_or_default() {
                 "headers" | "http" | "connections" | "ca_file" | "insecure" | "proxy"

@@ -46,6 +46,7 @@ impl Form {
             limits: self.limits.to_limits(&mut issues),
             stages,
         };
+        issues.add_checked(plan.check());
         issues.0.is_empty().then_some(plan).ok_or(issues.0)
     }
 
@@ -56,10 +57,7 @@ impl Form {
 
     /// What stands in the way of sending one request.
     pub fn issues_of_one_request(&self) -> Vec<Issue> {
-        let mut issues = Issues::default();
-        self.workload(&mut issues);
-        self.to_target(&mut issues);
-        issues.0
+        self.one_request().err().unwrap_or_default()
     }
 
     /// The target and workload of one request.
@@ -70,6 +68,8 @@ impl Form {
         let mut issues = Issues::default();
         let workload = self.workload(&mut issues);
         let target = self.to_target(&mut issues);
+        issues.add_checked(target.check());
+        issues.add_checked(workload.check());
         issues
             .0
             .is_empty()
@@ -410,6 +410,27 @@ struct Issues(Vec<Issue>);
 impl Issues {
     fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.0.push(Issue::new(field, message));
+    }
+
+    /// What the plan says of itself, but for fields whose text could not be read: those hold a stand-in.
+    fn add_checked(&mut self, checked: Vec<Issue>) {
+        let known: Vec<String> = self.0.iter().map(|i| i.field.clone()).collect();
+        let is_known = |field: &str| {
+            let load = [
+                "users",
+                "requests",
+                "requests_per_user",
+                "duration_secs",
+                "iterations",
+            ];
+            known.iter().any(|k| {
+                field.starts_with(k.as_str())
+                    || k.starts_with(field)
+                    || field.starts_with("stages") && load.contains(&k.as_str())
+            })
+        };
+        self.0
+            .extend(checked.into_iter().filter(|i| !is_known(&i.field)));
     }
 
     fn number<T: Default + FromStr>(&mut self, field: &str, text: &str, wants: &str) -> T {

@@ -58,6 +58,11 @@ fn keep_three(chart: &mut Chart) {
         .filter_map(|i| chart.legend.get(*i).cloned())
         .collect();
     let last = chart.legend.len().saturating_sub(1);
+    if let Some(entry) = chart.legend.last_mut()
+        && entry.name.parse::<u32>().is_ok()
+    {
+        entry.name.push_str(" users");
+    }
     for entry in chart.legend.iter_mut().take(last) {
         // The last one says what the numbers count.
         let number = entry.name.split(' ').next().unwrap_or_default().to_owned();

@@ -191,7 +191,8 @@ impl Columns {
         // Widths of picture 04; what is more goes to label and target. A narrow table drops tags, then the target, then the
         // sparkline.
         let (mut target, mut spark, mut tags) = (106.0, 96.0, 66.0);
-        let fixed = |target: f32, spark: f32, tags: f32| 593.0 + target + spark + tags;
+        let gap = |spark: f32| if spark > 0.0 { 0.0 } else { 16.0 };
+        let fixed = |target: f32, spark: f32, tags: f32| 593.0 + target + spark + tags + gap(spark);
         let too_narrow =
             |target: f32, spark: f32, tags: f32| width < fixed(target, spark, tags) - 30.0;
         if too_narrow(target, spark, tags) {

@@ -10,6 +10,9 @@ use crate::app::settings::Settings;
 use crate::domain::{LiveSnapshot, Plan, RunData, TargetInfo};
 use crate::session::{Command, Event, SecretText};
 
+/// The preset that is run against the embedded demo server.
+const DEMO: &str = "demo";
+
 impl AppState {
     /// Takes an event in.
     pub fn apply_event(&mut self, event: Event) {
@@ -84,16 +87,14 @@ impl AppState {
     }
 
     fn demo_ready(&mut self, url: String, capacity: String) {
-        let ours = |text: &str| text.is_empty() || super::reach::is_loopback(text);
-        let built_in = matches!(self.plan_home, PlanHome::BuiltIn(_));
-        if built_in && !self.is_unsaved() && ours(&self.form.target.url) {
+        // Only the demo plan as it came, or as it was restored: its port is another one each time.
+        let is_demo = self.plan_home == PlanHome::BuiltIn(DEMO) && !self.is_unsaved();
+        if is_demo {
             self.form.target.url.clone_from(&url);
             self.saved_form = self.form.clone();
         }
-        for preset in &mut self.presets {
-            if ours(&preset.plan.target.url) {
-                preset.plan.target.url.clone_from(&url);
-            }
+        for preset in self.presets.iter_mut().filter(|p| p.id == DEMO) {
+            preset.plan.target.url.clone_from(&url);
         }
         self.demo = Some((url.clone(), capacity));
         self.refresh_plan();
