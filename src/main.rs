@@ -12,11 +12,17 @@ fn main() -> ExitCode {
         Some(cli::args::Command::Demo(ref demo))
             if !demo.no_window && !demo.json && demo.out.is_none() && has_display() =>
         {
-            window(inferometer::app::Options::new(Vec::new(), true))
+            window(inferometer::app::Options {
+                demo: true,
+                ..Default::default()
+            })
         }
         Some(command) => cli::main(command),
         #[cfg(feature = "gui")]
-        None => window(inferometer::app::Options::new(cli.files, false)),
+        None => window(inferometer::app::Options {
+            open: cli.files,
+            ..Default::default()
+        }),
         #[cfg(not(feature = "gui"))]
         None => cli::without_window(&cli.files),
     }

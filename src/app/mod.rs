@@ -41,22 +41,6 @@ pub struct Options {
     pub demo: bool,
 }
 
-impl Options {
-    /// With the presets that come with the program.
-    pub fn new(open: Vec<PathBuf>, demo: bool) -> Self {
-        let entry = |p: crate::session::Preset| state::PresetEntry {
-            id: p.id,
-            title: p.title,
-            plan: p.plan,
-        };
-        Self {
-            open,
-            demo,
-            presets: crate::session::presets().into_iter().map(entry).collect(),
-        }
-    }
-}
-
 /// Opens the window and stays until it is closed.
 ///
 /// # Errors
