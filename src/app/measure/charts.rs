@@ -278,9 +278,8 @@ fn widen(axis: &mut Axis, before: Option<&Axis>) {
                 log_step(high - room, f64::ceil),
             );
         }
-        AxisKind::Share | AxisKind::Users(_) | AxisKind::Levels(_) | AxisKind::Percentile => {}
         AxisKind::Time => return,
-        AxisKind::Number | AxisKind::Ms => {}
+        _ => {}
     }
     if let Some(before) = before.filter(|b| b.kind == axis.kind) {
         union(axis, before);
