@@ -118,14 +118,14 @@ fn prompts_are_typed_one_per_line_or_in_blocks_or_come_from_a_file() {
     let mut bench = Bench::open();
     bench.choose("User prompts", "One per line");
     assert!(bench.says("Write at least one prompt"));
-    bench.type_into("Prompts, one per line", "你好\nمرحبا\n\nHi");
-    assert_eq!(bench.plan().workload.users, ["你好", "مرحبا", "Hi"]);
+    bench.type_into("Prompts, one per line", "Grüße\nÇa va\n\nHi");
+    assert_eq!(bench.plan().workload.users, ["Grüße", "Ça va", "Hi"]);
     bench.choose("User prompts", "Several lines each");
     bench.type_into("Prompts, a line of --- between", "a\nb\n---\nc");
     assert_eq!(bench.plan().workload.users, ["a\nb", "c"]);
     bench.choose("User prompts", "From a file");
     assert!(bench.says("Choose a text file"));
-    bench.type_into("File", "/tmp/p.txt");
+    bench.type_into("Prompt file", "/tmp/p.txt");
     let plan = bench.plan();
     assert_eq!(plan.workload.prompts_file, Some("/tmp/p.txt".into()));
     assert!(plan.workload.users.is_empty());
@@ -238,7 +238,7 @@ fn what_the_session_refuses_stands_at_its_field_until_that_part_changes() {
     let mut bench = Bench::open();
     let issue = Issue::new("workload.prompts_file", "“/tmp/none.txt” does not exist");
     bench.choose("User prompts", "From a file");
-    bench.type_into("File", "/tmp/none.txt");
+    bench.type_into("Prompt file", "/tmp/none.txt");
     bench.apply(Event::Refused {
         issues: vec![issue],
     });
@@ -251,7 +251,7 @@ fn what_the_session_refuses_stands_at_its_field_until_that_part_changes() {
     );
     bench.type_into("Seed", "5");
     assert!(bench.says("does not exist"), "another part was changed");
-    bench.type_into("File", "/tmp/other.txt");
+    bench.type_into("Prompt file", "/tmp/other.txt");
     assert!(!bench.says("does not exist"));
 }
 

@@ -119,6 +119,10 @@ impl CompareChoice {
         let Some(a) = self.a.clone() else {
             return Arc::new(nothing(self.mode));
         };
+        // The left chart is the cumulative one already.
+        if self.look == Look::Ecdf {
+            self.look = Look::Histogram;
+        }
         let of = |run: &Arc<RunData>| (run.head.id.clone(), run.revision);
         let key = Key {
             mode: self.mode,

@@ -456,9 +456,6 @@ fn both_ui(
         );
         return;
     }
-    if choice.look == Look::Ecdf {
-        choice.look = Look::Histogram;
-    }
     let looks = [
         (Look::Histogram, "Histogram"),
         (Look::Percentiles, "Percentiles"),

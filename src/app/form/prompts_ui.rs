@@ -40,7 +40,13 @@ pub(super) fn prompts_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         }
         PromptSource::File => {
             let error = draw.errors.at("workload.prompts_file");
-            if path_field(ui, "File", &mut prompts.file, "one prompt a line", error) {
+            if path_field(
+                ui,
+                "Prompt file",
+                &mut prompts.file,
+                "one prompt a line",
+                error,
+            ) {
                 draw.asks.push(Ask::Browse(BrowseFor::Prompts));
             }
         }

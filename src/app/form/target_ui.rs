@@ -99,18 +99,7 @@ fn url_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
             draw.asks.push(Ask::Pasted(text.trim().to_owned()));
         }
     }
-    let width = ui.available_width();
-    if !draw.wants_key() {
-        // A server on this machine seldom wants one.
-        let wanted = widgets::text_width(ui.painter(), "Use a key", Text::Label);
-        let at = pos2(ui.cursor().left() + width - wanted, ui.cursor().top() - 1.0);
-        let area = egui::Rect::from_min_size(at, vec2(wanted, 18.0));
-        let layout = egui::Layout::left_to_right(egui::Align::Min);
-        let link = |ui: &mut Ui| widgets::link(ui, "Use a key").clicked();
-        if widgets::inside(ui, area, layout, "use a key", link) {
-            draw.form.target.key = KeySource::Session;
-        }
-    }
+    url_corner_ui(ui, draw);
     let response = Field::new("URL", &mut draw.form.target.url)
         .mono()
         .id(id)
@@ -122,7 +111,6 @@ fn url_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     }
     let url = draw.form.target.url.trim();
     match &draw.state.info {
-        Fetch::Pending { .. } => note(ui, "Asking the server"),
         Fetch::Failed { message } if draw.state.info_for == url => {
             note(ui, &format!("Not detected: {message}"));
         }
@@ -132,6 +120,34 @@ fn url_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
             }
         }
         _ => {}
+    }
+}
+
+/// At the right of the URL's label, so that nothing moves: that the server is asked, or the way to a key.
+fn url_corner_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
+    let theme = Theme::of(ui);
+    let right = ui.cursor().left() + ui.available_width();
+    let top = ui.cursor().top();
+    if draw.state.info.is_pending() {
+        let at = pos2(right, top + 8.0);
+        let words = "asking the server";
+        widgets::text(
+            ui.painter(),
+            at,
+            Align2::RIGHT_CENTER,
+            words,
+            Text::Label,
+            theme.muted,
+        );
+    } else if !draw.wants_key() {
+        // A server on this machine seldom wants one.
+        let wanted = widgets::text_width(ui.painter(), "Use a key", Text::Label);
+        let area = egui::Rect::from_min_size(pos2(right - wanted, top - 1.0), vec2(wanted, 18.0));
+        let layout = egui::Layout::left_to_right(egui::Align::Min);
+        let link = |ui: &mut Ui| widgets::link(ui, "Use a key").clicked();
+        if widgets::inside(ui, area, layout, "use a key", link) {
+            draw.form.target.key = KeySource::Session;
+        }
     }
 }
 

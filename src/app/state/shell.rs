@@ -29,7 +29,7 @@ impl AppState {
                 ..EmptyModel::default()
             };
         } else if url.is_empty() {
-            "Enter a URL or a Space at the left, or paste a curl command.".to_owned()
+            "Type a URL or a Space at the left, or paste a curl command.".to_owned()
         } else {
             format!("The plan on the left points at {}.", address_of(url))
         };
@@ -38,7 +38,7 @@ impl AppState {
                 first,
                 "Send one request to see what comes back, or press Start.".to_owned(),
             ],
-            start: "Start".to_owned(),
+            start: "Start run".to_owned(),
             reason: self.start_block(),
             open_key: Action::Open.key_hint(),
             ..EmptyModel::default()

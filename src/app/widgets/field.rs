@@ -188,9 +188,11 @@ impl<'a> Field<'a> {
         if self.rows == 1 {
             edit = edit.align(Align2::LEFT_CENTER);
         }
-        if let Some(id) = self.id {
-            edit = edit.id(id);
-        }
+        // By its label, not by its place: what appears above it must not take the focus away.
+        let id = self
+            .id
+            .unwrap_or_else(|| ui.id().with(("field", self.label)));
+        edit = edit.id(id);
         let response = ui.add(edit).accessible_name(self.label);
         let rect = response.rect;
         let (fill, edge) = if locked {
