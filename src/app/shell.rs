@@ -197,8 +197,10 @@ fn client_words(run: &RunData) -> (ChipHealth, String) {
     if let Some(cpu) = health.cpu_percent {
         parts.push(format!("{cpu:.0} % CPU"));
     }
-    if let Some(slip) = health.slip_p99_ms.or(health.tick_p99_ms) {
+    if let Some(slip) = health.slip_p99_ms {
         parts.push(format!("slip p99 {slip:.1} ms"));
+    } else if let Some(tick) = health.tick_p99_ms {
+        parts.push(format!("timer late p99 {tick:.1} ms"));
     }
     if parts.is_empty() {
         return (level, word.to_owned());

@@ -163,6 +163,9 @@ fn path_ui(ui: &mut Ui, what: &BrowseFor, text: &mut String, state: &mut AppStat
     };
     title(ui, headline);
     let response = Field::new(label, text).mono().hint(hint).show(ui);
+    if ui.memory(|memory| memory.focused().is_none()) {
+        response.request_focus();
+    }
     let why = match what {
         BrowseFor::Open => {
             "Several run files with ; between are compared. Files can be dropped onto the window too."

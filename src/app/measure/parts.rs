@@ -114,7 +114,7 @@ fn ended_buttons(ui: &mut Ui, out: &mut Vec<Action>) {
         Action::CompareThis,
     );
     button(
-        "Export",
+        "Save a copy",
         icons::EXPORT,
         "Save a copy of the run's file",
         Action::SaveRun,
