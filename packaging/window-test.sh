@@ -50,7 +50,7 @@ window_pid=$!
 pids+=("$window_pid")
 until_true 30 "no window opened" xdotool search --name Inferometer
 window=$(xdotool search --name Inferometer | head -1)
-xdotool windowfocus "$window"
+until_true 15 "the window takes no keys" xdotool windowfocus "$window"
 sleep 2
 scrot -o "$shots/1-first-start.png"
 
@@ -79,7 +79,7 @@ grep -q "\"url\":\"$url" "$run" || fail "the run did not measure $url"
 xdotool mousemove 82 22 click 1
 sleep 0.7
 xdotool mousemove 146 181 click 1
-sleep 1
+sleep 1.2
 copy="$work/copy.run.jsonl"
 xdotool key ctrl+a
 xdotool type --delay 10 "$copy"
@@ -87,26 +87,26 @@ scrot -o "$shots/5-save.png"
 xdotool key Return
 until_true 10 "the copy was not saved" cmp -s "$run" "$copy"
 xdotool key ctrl+o
-sleep 1
+sleep 1.2
 xdotool key ctrl+a
 xdotool type --delay 10 "$copy"
 xdotool key Return
 opened() { grep -qs "$copy" "$INFEROMETER_HOME/settings.json"; }
 until_true 10 "the copy was not opened" opened
-sleep 1
+sleep 1.2
 scrot -o "$shots/6-opened-again.png"
 
 # Light, the library and Compare.
 xdotool mousemove 199 22 click 1
 sleep 0.7
 xdotool mousemove 240 366 click 1
-sleep 1
+sleep 1.2
 scrot -o "$shots/7-opened-light.png"
 xdotool key ctrl+2
 sleep 1.5
 scrot -o "$shots/8-runs-light.png"
 xdotool key ctrl+3
-sleep 1
+sleep 1.2
 scrot -o "$shots/9-compare-light.png"
 kill -0 "$window_pid" 2>/dev/null || fail "the window is gone"
 grep -qi panicked "$work/window.log" && fail "the window panicked"

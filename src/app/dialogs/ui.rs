@@ -163,9 +163,6 @@ fn path_ui(ui: &mut Ui, what: &BrowseFor, text: &mut String, state: &mut AppStat
     };
     title(ui, headline);
     let response = Field::new(label, text).mono().hint(hint).show(ui);
-    if ui.memory(|memory| memory.focused().is_none()) {
-        response.request_focus();
-    }
     let why = match what {
         BrowseFor::Open => {
             "Several run files with ; between are compared. Files can be dropped onto the window too."
@@ -174,6 +171,9 @@ fn path_ui(ui: &mut Ui, what: &BrowseFor, text: &mut String, state: &mut AppStat
     };
     sentence(ui, why);
     let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    if !entered && ui.memory(|memory| memory.focused().is_none()) {
+        response.request_focus();
+    }
     let is_empty = text.trim().is_empty();
     row(ui, |ui| {
         let open = ui.add_enabled(!is_empty, Button::primary(yes));
