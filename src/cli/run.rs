@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::args::{DemoArgs, RunArgs, ShowArgs};
 use super::{exit, summary};
-use crate::domain::{OutcomeKind, Plan, RunData, RunState};
+use crate::domain::{OutcomeKind, Phase, Plan, Progress as Doing, RunData, RunState};
 use crate::session::{Command, Event, Session};
 
 /// The session as a terminal uses it: waits for what comes.
@@ -144,6 +144,12 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
                     progress.clear();
                     eprintln!("inferometer: {message}");
                 }
+                Event::RunStarted { notes, .. } if !quiet => {
+                    progress.clear();
+                    for note in &notes {
+                        eprintln!("note: {}", summary::visible(note));
+                    }
+                }
                 _ => {}
             }
         }
@@ -228,7 +234,7 @@ impl Progress {
             return;
         }
         let line = line(run);
-        if line == self.last {
+        if line.is_empty() || line == self.last {
             return;
         }
         if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
@@ -259,25 +265,30 @@ fn line(run: &RunData) -> String {
         RunState::AwaitingRestart { cycle, of } => {
             format!("cold cycle {cycle} of {of}: restart the server, then press Enter")
         }
-        RunState::Running(p) | RunState::Stopping(p) => {
-            let n_stages = run.plan().stages.len();
-            let of = p.of.map(|n| format!("/{n}")).unwrap_or_default();
-            let left = p
-                .left_secs
-                .map(|s| format!(", {s:.0} s left"))
-                .unwrap_or_default();
-            let stopping = if matches!(run.state, RunState::Stopping(_)) {
-                " (stopping)"
-            } else {
-                ""
-            };
-            format!(
-                "stage {} of {n_stages}: {}{of} done, {} in flight{left}{stopping}",
-                p.stage.index() + 1,
-                p.done,
-                p.in_flight
-            )
-        }
+        RunState::Running(p) => doing(run, p),
+        RunState::Stopping(p) => format!("{} (stopping)", doing(run, p)),
         RunState::Finished | RunState::Interrupted => String::new(),
     }
+}
+
+/// `stage 2 of 3, warm-up: 4/20 done, 2 in flight, 9 s left`.
+fn doing(run: &RunData, p: &Doing) -> String {
+    let n_stages = run.plan().stages.len();
+    let stage = format!("stage {} of {n_stages}", p.stage.index() + 1);
+    let left = match p.left_secs {
+        Some(secs) if secs >= 1.0 => format!(", {secs:.0} s left"),
+        _ => String::new(),
+    };
+    let phase = match p.phase {
+        None if p.share >= 1.0 => return "all sent: closing the run file".to_owned(),
+        None => return format!("{stage}: waiting before it{left}"),
+        Some(Phase::Cold) => ", cold",
+        Some(Phase::Warmup) => ", warm-up",
+        Some(Phase::Measure | Phase::Drain) => "",
+    };
+    let of = p.of.map(|n| format!("/{n}")).unwrap_or_default();
+    format!(
+        "{stage}{phase}: {}{of} done, {} in flight{left}",
+        p.done, p.in_flight
+    )
 }

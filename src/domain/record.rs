@@ -143,7 +143,8 @@ pub struct ConnectionFacts {
 pub enum ConnectionKind {
     New,
     Reused,
-    /// The kept one was found closed before a byte was written, and another was made.
+    /// The kept one was found closed before a byte was written, or the server is known to close it after each answer, and
+    /// another was made.
     Reconnected,
 }
 

@@ -3,8 +3,14 @@
 //! **What is marked.** `sent_ns` is that of a request's first call (Gradio's POST), `first_byte_ns` that of its last call,
 //! the one that streams; `client_late_ns` is the largest over all reads. Nothing is sent twice: only a kept connection that
 //! is found closed before a byte was written is made again, and the record says so.
+//!
+//! **Servers that close after each answer without a word** (llama.cpp after a stream, though it says keep-alive): a request
+//! that is written before the close is seen would fail as `stale_connection`, by no fault of the server's model. Once one
+//! connection was closed right after its first answer, none is used for a second request in that run; each is made again
+//! and recorded as `reconnected`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +36,9 @@ const DONE_WAIT_NS: u64 = 250_000_000;
 /// How long telling the server to stop may take: it is best effort, and the person waits.
 const CANCEL_MAX: Duration = Duration::from_secs(2);
 
+/// A connection that was closed so soon after its first answer was not closed for being idle.
+const SOON_NS: u64 = 500_000_000;
+
 /// What all users of a target share.
 pub(super) struct Wires {
     adapter: SharedAdapter,
@@ -38,6 +47,8 @@ pub(super) struct Wires {
     limits: Limits,
     connect_ns: u64,
     keep: bool,
+    /// The server was seen to close a connection right after its first answer.
+    closes: AtomicBool,
 }
 
 impl Wires {
@@ -54,6 +65,7 @@ impl Wires {
             limits: Limits::from(&target.timeouts),
             connect_ns: ns_from_secs(target.timeouts.connect_secs),
             keep: target.connections == Connections::Keep,
+            closes: AtomicBool::new(false),
         }
     }
 
@@ -280,6 +292,7 @@ struct Caller<'a> {
 impl Caller<'_> {
     async fn call(&mut self, call: &HttpCall) -> Result<(), Failure> {
         let mut kind = self.reach(None).await?;
+        let is_second = self.is_soon_after_first_answer();
         self.dog.called(self.wires.clock.now_ns());
         let head = loop {
             match self.send(call).await? {
@@ -290,10 +303,16 @@ impl Caller<'_> {
                         && error.kind == TransportErrorKind::StaleConnection
                         && self.is_unwritten() =>
                 {
+                    if is_second {
+                        self.wires.closes.store(true, Relaxed);
+                    }
                     *self.connection = None;
                     kind = self.reach(Some(ConnectionKind::Reconnected)).await?;
                 }
                 Err(error) => {
+                    if is_second && error.kind == TransportErrorKind::StaleConnection {
+                        self.wires.closes.store(true, Relaxed);
+                    }
                     self.mark_sent();
                     return Err(failure_from(&error));
                 }
@@ -305,7 +324,15 @@ impl Caller<'_> {
 
     /// Sees to it that there is an open connection, and notes which.
     async fn reach(&mut self, known: Option<ConnectionKind>) -> Result<ConnectionKind, Failure> {
-        let kind = match self.connection.as_mut().map(Connection::is_open) {
+        let is_open = self.connection.as_mut().map(Connection::is_open);
+        if is_open == Some(false) && self.is_soon_after_first_answer() {
+            self.wires.closes.store(true, Relaxed);
+        }
+        let has_served = self.connection.as_ref().is_some_and(|c| c.n_sent() > 0);
+        let kind = match is_open {
+            Some(true) if has_served && self.wires.closes.load(Relaxed) => {
+                ConnectionKind::Reconnected
+            }
             Some(true) => ConnectionKind::Reused,
             Some(false) => ConnectionKind::Reconnected,
             None => known.unwrap_or(ConnectionKind::New),
@@ -356,6 +383,18 @@ impl Caller<'_> {
             self.mark_sent();
         }
         limited
+    }
+
+    /// The connection has given one answer, just now.
+    fn is_soon_after_first_answer(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| {
+            let idle_ns = self
+                .wires
+                .clock
+                .now_ns()
+                .saturating_sub(connection.last_read().at_ns);
+            connection.n_sent() == 1 && idle_ns < SOON_NS
+        })
     }
 
     fn is_unwritten(&self) -> bool {

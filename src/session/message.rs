@@ -100,6 +100,8 @@ pub enum Event {
     RunStarted {
         id: RunRef,
         file: Option<PathBuf>,
+        /// What preparation found that a person should know: a field that has no effect, a file that was uploaded.
+        notes: Vec<String>,
     },
     /// Ended, finished or interrupted; the file is complete.
     RunEnded {

@@ -219,6 +219,7 @@ impl Run {
             .tell(Event::RunStarted {
                 id: head.id.clone(),
                 file: Some(path),
+                notes: prepared.info.notes,
             })
             .await;
         let Some(end) = handle.finished().await else {
