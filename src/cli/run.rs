@@ -7,8 +7,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use super::args::{DemoArgs, RunArgs, ShowArgs};
-use super::{exit, summary};
-use crate::domain::{OutcomeKind, Plan, RunData, RunState};
+use super::restart::Restarts;
+use super::{exit, print, summary};
+use crate::domain::{Issue, OutcomeKind, Plan, RunData, RunState};
 use crate::session::{Command, Event, Session};
 
 /// The session as a terminal uses it: waits for what comes.
@@ -20,8 +21,10 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn open() -> Result<Self, String> {
         let (wake, woken) = sync_channel(1);
-        let session = Session::start(move || drop(wake.try_send(())))
-            .map_err(|e| format!("cannot start: {e:#}"))?;
+        let session = Session::start(move || {
+            wake.try_send(()).ok();
+        })
+        .map_err(|e| format!("cannot start: {e:#}"))?;
         Ok(Self { session, woken })
     }
 
@@ -56,7 +59,7 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
         Ok(plan) => plan,
         Err(issues) => {
             for issue in &issues {
-                eprintln!("inferometer: {issue}");
+                print::err(&format!("inferometer: {issue}"));
             }
             return ExitCode::from(exit::USAGE);
         }
@@ -70,11 +73,11 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
         Err(message) => return super::fail(&message),
     };
     if !args.quiet {
-        eprintln!(
+        print::err(&format!(
             "demo server at {} ({})",
             server.openai_url(),
             server.capacity()
-        );
+        ));
     }
     match crate::session::demo_plan(&server.openai_url()) {
         Ok(plan) => measure(plan, args.out.clone(), args.json, args.quiet),
@@ -87,40 +90,38 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
         Ok(door) => door,
         Err(message) => return super::fail(&message),
     };
+    // Before the run, so that no signal meets a run that is not stopped by it.
+    if let Err(message) = door.session.stop_on_signals() {
+        return super::fail(&message);
+    }
     door.send(Command::Start {
         plan: Arc::new(plan),
         out,
     });
-    if let Err(message) = door.session.stop_on_signals() {
-        return super::fail(&message);
-    }
     let mut progress = Progress {
         quiet,
         ..Progress::default()
     };
+    let mut restarts = Restarts::default();
+    let mut looks_without_a_run = 0;
     loop {
         door.wait();
         while let Some(event) = door.session.try_event() {
             match event {
                 Event::Refused { issues } => {
                     progress.clear();
-                    for issue in &issues {
-                        eprintln!("inferometer: {}: {}", issue.field, issue.message);
-                    }
-                    let unreachable = issues.iter().any(|i| i.field == "target.unreachable");
-                    return ExitCode::from(if unreachable {
-                        exit::UNREACHABLE
-                    } else {
-                        exit::USAGE
-                    });
+                    return refused(&issues, door.session.was_interrupted());
                 }
                 Event::RunEnded { run } => {
                     progress.clear();
-                    return finish(&door, &run, json);
+                    return match restarts.unanswered() {
+                        Some(message) => super::fail(message),
+                        None => finish(&run, json, door.session.was_interrupted()),
+                    };
                 }
                 Event::Failed { message } => {
                     progress.clear();
-                    eprintln!("inferometer: {message}");
+                    print::err(&format!("inferometer: {message}"));
                 }
                 _ => {}
             }
@@ -128,25 +129,52 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
         if door.session.has_ended() {
             return super::fail("the session ended before the run did");
         }
-        if let Some(Some(run)) = door.session.changed_snapshot() {
-            progress.show(&run);
+        match door.session.changed_snapshot() {
+            Some(Some(run)) => {
+                if let RunState::AwaitingRestart { cycle, of } = run.state {
+                    progress.clear();
+                    restarts.ask(cycle, of, &door.session);
+                } else {
+                    progress.show(&run);
+                }
+            }
+            // The run is gone; its last event comes right after, or told what failed already.
+            Some(None) => looks_without_a_run = 1,
+            None if looks_without_a_run > 0 => looks_without_a_run += 1,
+            None => {}
+        }
+        if looks_without_a_run > LOOKS_MAX {
+            return super::fail("the run broke off by a fault of this program");
         }
     }
 }
 
-fn finish(door: &Door, run: &RunData, json: bool) -> ExitCode {
-    if json {
-        println!(
-            "{}",
-            serde_json::to_string(&*run.summary).unwrap_or_default()
-        );
-    } else {
-        print!("{}", summary::text(run));
-        if let Some(file) = &run.file {
-            println!("\nSaved {}", file.display());
-        }
+/// Looks at a session whose run is gone before the run counts as broken: five seconds.
+const LOOKS_MAX: u32 = 25;
+
+fn refused(issues: &[Issue], interrupted: bool) -> ExitCode {
+    for issue in issues {
+        print::err(&format!("inferometer: {}: {}", issue.field, issue.message));
     }
-    ExitCode::from(exit_code(run, door.session.was_interrupted()))
+    let unreachable = issues.iter().any(|i| i.field == "target.unreachable");
+    ExitCode::from(if interrupted {
+        exit::INTERRUPTED
+    } else if unreachable {
+        exit::UNREACHABLE
+    } else {
+        exit::USAGE
+    })
+}
+
+fn finish(run: &RunData, json: bool, interrupted: bool) -> ExitCode {
+    let text = if json {
+        summary::json(run)
+    } else {
+        let saved = run.file.as_ref();
+        let saved = saved.map(|file| format!("\nSaved {}\n", file.display()));
+        summary::text(run) + &saved.unwrap_or_default()
+    };
+    print::out(&text, exit_code(run, interrupted))
 }
 
 /// 130 before 4 before 3.
@@ -174,17 +202,8 @@ fn exit_code(run: &RunData, interrupted: bool) -> u8 {
 
 pub(super) fn show(args: &ShowArgs) -> ExitCode {
     match crate::session::open_run(&args.run) {
-        Ok(run) if args.json => {
-            println!(
-                "{}",
-                serde_json::to_string(&*run.summary).unwrap_or_default()
-            );
-            ExitCode::SUCCESS
-        }
-        Ok(run) => {
-            print!("{}", summary::text(&run));
-            ExitCode::SUCCESS
-        }
+        Ok(run) if args.json => print::out(&summary::json(&run), exit::OK),
+        Ok(run) => print::out(&summary::text(&run), exit::OK),
         Err(message) => super::fail(&format!("{}: {message}", shown(&args.run))),
     }
 }
@@ -210,9 +229,9 @@ impl Progress {
             return;
         }
         if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            eprint!("\r\x1b[2K{line}");
+            print::err_part(&format!("\r\x1b[2K{line}"));
         } else if stage_of(&line) != stage_of(&self.last) {
-            eprintln!("{line}");
+            print::err(&line);
         }
         self.last = line;
     }
@@ -222,7 +241,7 @@ impl Progress {
             && !self.last.is_empty()
             && std::io::IsTerminal::is_terminal(&std::io::stderr())
         {
-            eprint!("\r\x1b[2K");
+            print::err_part("\r\x1b[2K");
         }
     }
 }
@@ -234,9 +253,6 @@ fn stage_of(line: &str) -> &str {
 fn line(run: &RunData) -> String {
     match &run.state {
         RunState::Preparing { what } => what.clone(),
-        RunState::AwaitingRestart { cycle, of } => {
-            format!("cold cycle {cycle} of {of}: restart the server, then press Enter")
-        }
         RunState::Running(p) | RunState::Stopping(p) => {
             let n_stages = run.plan().stages.len();
             let of = p.of.map(|n| format!("/{n}")).unwrap_or_default();
@@ -256,6 +272,8 @@ fn line(run: &RunData) -> String {
                 p.in_flight
             )
         }
-        RunState::Finished | RunState::Interrupted => String::new(),
+        RunState::AwaitingRestart { .. } | RunState::Finished | RunState::Interrupted => {
+            String::new()
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::protocol::explain::{self, Meaning, Tested};
 use crate::protocol::test_request::{self, MAX_BODY_BYTES};
-use crate::protocol::{self, mask, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp};
+use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp, mask};
 use crate::transport::{
     Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
 };
