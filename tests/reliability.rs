@@ -104,8 +104,8 @@ fn flags(url: &str, file: &Path, more: &[&str]) -> Vec<String> {
         "-o",
     ];
     let file = file.display().to_string();
-    let all = fixed.iter().chain([&file.as_str()]).chain(more);
-    all.map(|flag| (*flag).to_owned()).collect()
+    let all = [&fixed[..], &[file.as_str()], more].concat();
+    all.into_iter().map(str::to_owned).collect()
 }
 
 /// The command, its home and its run file.

@@ -114,9 +114,10 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
                 }
                 Event::RunEnded { run } => {
                     progress.clear();
-                    return match restarts.unanswered() {
+                    let interrupted = door.session.was_interrupted();
+                    return match restarts.unanswered().filter(|_| !interrupted) {
                         Some(message) => super::fail(message),
-                        None => finish(&run, json, door.session.was_interrupted()),
+                        None => finish(&run, json, interrupted),
                     };
                 }
                 Event::Failed { message } => {
@@ -225,7 +226,7 @@ impl Progress {
             return;
         }
         let line = line(run);
-        if line == self.last {
+        if line.is_empty() || line == self.last {
             return;
         }
         if std::io::IsTerminal::is_terminal(&std::io::stderr()) {

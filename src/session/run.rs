@@ -346,6 +346,7 @@ impl Closed {
     /// Writes the end and, where the disk does not take it, everything to another place: the memory that holds the rest
     /// of the run goes with the process. Blocks.
     fn close(journal: Arc<Journal>, line: EndLine, zst: bool, name: &str) -> Self {
+        let meant_for = journal.path();
         let (moved, bytes) = match journal.finish(line) {
             Ok(bytes) => (None, bytes),
             Err(error) => match move_away(&journal, name) {
@@ -356,9 +357,10 @@ impl Closed {
         let path = journal.path();
         // It is marked as being written until the journal is gone.
         drop(journal);
-        let message = moved.map(|error| {
+        let message = moved.map(|_error| {
             format!(
-                "{error}; the whole run was saved in another place: “{}”",
+                "“{}” could not be written, so the whole run was saved in another place: “{}”",
+                meant_for.display(),
                 path.display()
             )
         });

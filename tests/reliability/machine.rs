@@ -47,7 +47,7 @@ fn a_load_beyond_the_descriptors_is_refused_with_what_to_do() {
     assert!(!file.exists() && server.n_posts() == 0);
     // A soft limit alone is raised.
     let all = flags(&server.url(), &file, &["--tiers", "8", "--requests", "16"]);
-    let output = limited("ulimit -Hn 512 && ulimit -Sn 64", home.path(), &all);
+    let output = limited("ulimit -Sn 64 && ulimit -Hn 512", home.path(), &all);
     assert!([0, 3].contains(&code(&output)), "{}", text(&output.stderr));
     assert_eq!(lines_of(&file)[0]["environment"]["max_files"], 512);
 }
@@ -79,7 +79,7 @@ fn a_process_that_was_stopped_is_not_valid() {
 fn rescued(stderr: &str) -> Option<PathBuf> {
     let line = stderr
         .lines()
-        .find(|l| l.contains("saved in another place"))?;
+        .find(|l| l.contains("was saved in another place"))?;
     let (_, rest) = line.rsplit_once('“')?;
     Some(PathBuf::from(rest.trim_end_matches('”')))
 }
@@ -319,11 +319,7 @@ fn a_burst_of_many_users_is_judged_by_what_it_measured() {
         ],
     );
     assert_eq!(seen.stage()["ok"], 180, "{}", seen.stderr);
-    assert!(
-        !seen.reasons().contains("late at p99 (at most"),
-        "{}",
-        seen.reasons()
-    );
+    assert!(!seen.reasons().contains("left"), "{}", seen.reasons());
     let slip = seen.stage()["metrics"]["slip"]["p99"].as_f64().unwrap();
     let ttft = seen.stage()["metrics"]["ttft"]["p50"].as_f64().unwrap();
     println!("60 users at once: slip p99 {slip:.1} ms, TTFT p50 {ttft:.1} ms");

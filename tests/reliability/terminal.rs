@@ -6,7 +6,7 @@ use std::process::Stdio;
 use inferometer::demo::Script;
 use serde_json::Value;
 
-use super::server::{good, serve};
+use super::server::{Step, good, serve};
 use super::{Seen, measure, measure_with, prepared};
 use crate::cli::{code, inferometer, lines_of, quick, run, signal, text};
 
@@ -94,8 +94,11 @@ fn the_wait_for_a_restart_can_be_interrupted() {
         line.clear();
         assert!(stderr.read_line(&mut line).unwrap() > 0, "it never asked");
     }
+    // Waiting closes what the child still reads from.
+    let stdin = child.stdin.take();
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(stdin);
     assert_eq!(server.n_posts(), 0);
 }
 
@@ -132,8 +135,9 @@ fn a_run_may_be_packed() {
 
 #[test]
 fn json_is_alone_on_stdout_and_progress_on_stderr() {
-    let server = serve(|_| good(2));
-    let stages = ["--tiers", "1,2", "--requests", "3"];
+    // Long enough that a snapshot sees each stage.
+    let server = serve(|_| [vec![Step::WaitMs(60)], good(2)].concat());
+    let stages = ["--tiers", "1,2", "--requests", "5"];
     let seen = measure(&server.url(), &stages);
     seen.assert_fine();
     assert_eq!(seen.stdout.lines().count(), 1);

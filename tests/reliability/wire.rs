@@ -294,7 +294,10 @@ fn a_wait_that_is_asked_for_is_told_and_nothing_is_sent_again() {
         ] {
             let refusal = body(
                 status,
-                &format!("retry-after: {value}\r\n"),
+                &format!(
+                    "date: {}\r\nretry-after: {value}\r\n",
+                    http_date(SystemTime::now())
+                ),
                 r#"{"error":"slow down"}"#,
             );
             let server = serve(move |asked| {
@@ -446,7 +449,7 @@ fn broken_answers_are_told_apart() {
         (vec![write(gzipped)], "ok"),
         (
             vec![write(
-                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!",
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ncontent-length: 27\r\n\r\nnot gzip, and not short too",
             )],
             "protocol",
         ),

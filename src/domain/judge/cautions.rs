@@ -59,8 +59,8 @@ fn caution(
 ///
 /// A doubt and no fault: in a closed loop every latency counts from the instant the request really left, so no figure
 /// holds the lateness. What is off is the load: the server met the users of a round spread over that time instead of at
-/// once (one thread needs some 50 µs a request, so a burst of 200 slips 10 ms on an idle machine). A machine too busy to
-/// send is caught by the ticker, which no burst delays. In an open loop latencies count from the planned time, and
+/// once (one thread needs some 50 µs a request, so a burst of 200 slips 10 ms on an idle machine). A machine that is too
+/// busy all the time is caught by the ticker and by the CPU's share. In an open loop latencies count from the planned time, and
 /// measurement.md's rule (invalid above the same limit) is for those loads.
 fn late_sends(facts: &Facts<'_>, ledger: &mut Ledger) {
     let mut has_due = false;
