@@ -22,6 +22,11 @@ const BLOCKS: [(MetricId, &str); 10] = [
     (MetricId::Connect, "Connect"),
 ];
 
+/// The summary as one line of JSON.
+pub(super) fn json(run: &RunData) -> String {
+    serde_json::to_string(&*run.summary).unwrap_or_default() + "\n"
+}
+
 /// Everything a person wants to read at the end.
 pub(super) fn text(run: &RunData) -> String {
     let mut out = String::new();

@@ -90,6 +90,8 @@ impl Wires {
 pub(super) struct WireDriver {
     wires: Arc<Wires>,
     connection: Option<Connection>,
+    /// The kept connection was found closed before a stage and made again; told by the next request.
+    is_made_again: bool,
     /// The request under way, for [`Driver::give_up`].
     current: Option<Current>,
 }
@@ -122,6 +124,7 @@ impl WireDriver {
         Self {
             wires,
             connection: None,
+            is_made_again: false,
             current: None,
         }
     }
@@ -131,6 +134,7 @@ impl WireDriver {
         let Self {
             wires,
             connection,
+            is_made_again,
             current,
         } = self;
         let Some(current) = current.as_mut() else {
@@ -141,6 +145,7 @@ impl WireDriver {
             let mut caller = Caller {
                 wires,
                 connection,
+                is_made_again: std::mem::take(is_made_again),
                 exchange: &mut *current.exchange,
                 seen: &mut current.seen,
                 dog: &mut dog,
@@ -229,7 +234,7 @@ impl Driver for WireDriver {
         if self.connection.as_mut().is_some_and(Connection::is_open) {
             return Ok(());
         }
-        self.connection = None;
+        self.is_made_again |= self.connection.take().is_some();
         self.connection = Some(self.wires.open().await?);
         Ok(())
     }
@@ -283,6 +288,7 @@ impl Driver for WireDriver {
 struct Caller<'a> {
     wires: &'a Wires,
     connection: &'a mut Option<Connection>,
+    is_made_again: bool,
     exchange: &'a mut dyn Exchange,
     seen: &'a mut Seen,
     dog: &'a mut Watchdog,
@@ -355,7 +361,11 @@ impl Caller<'_> {
             .as_ref()
             .is_none_or(|facts| facts.kind == ConnectionKind::Reused);
         if is_news && let Some(connection) = self.connection.as_ref() {
-            self.seen.connection = Some(facts_of(connection, kind));
+            let told = match kind {
+                ConnectionKind::Reused if self.is_made_again => ConnectionKind::Reconnected,
+                kind => kind,
+            };
+            self.seen.connection = Some(facts_of(connection, told));
         }
         Ok(kind)
     }
