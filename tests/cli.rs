@@ -47,11 +47,11 @@ pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn lines_of(path: &Path) -> Vec<Value> {
+pub(crate) fn lines_of(path: &Path) -> Vec<Value> {
     std::fs::read_to_string(path)
         .unwrap()
         .lines()
@@ -392,7 +392,7 @@ fn schemas_and_detection_print() {
 }
 
 /// Sends a signal by the system's own tool.
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     Command::new("kill")
         .args([format!("-{name}"), child.id().to_string()])
         .status()
@@ -400,7 +400,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 /// Waits until the file holds that many request lines.
-fn wait_for_requests(path: &Path, n: usize) {
+pub(crate) fn wait_for_requests(path: &Path, n: usize) {
     for _ in 0..600 {
         let held = std::fs::read_to_string(path).unwrap_or_default();
         if held.matches("\"type\":\"request\"").count() >= n {

@@ -13,7 +13,9 @@ use inferometer::domain::{
     LiveSnapshot, Outcome, Phase, Plan, Prompt, RequestRecord, RunHead, RunState, SCHEMA,
     ServerFacts, Stage, StageBorder, Stamps, TierLength,
 };
-use inferometer::engine::{self, Outlets, RunEnd, RunHandle, RunRequest, Sink};
+use inferometer::engine::{
+    self, Driver, Job, Live, Outlets, Performed, RunEnd, RunHandle, RunRequest, Setup, Sink,
+};
 use inferometer::protocol::openai::{Api, Config, OpenAi};
 use inferometer::protocol::{Adapter, Exchange, HttpCall, Reply, SharedAdapter, Stamp};
 use inferometer::transport::{Clock, Connector, Route};
@@ -124,9 +126,9 @@ fn respond(mut stream: &TcpStream, answer: Answer) -> Option<()> {
     let mut write = |text: &str| stream.write_all(text.as_bytes()).ok();
     let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
     let token = chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"ab\"}}]}\n\n");
-    let end = chunk(
+    let last = chunk(
         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
-    ) + "0\r\n\r\n";
+    );
     match answer {
         Answer::Stream {
             first_ms,
@@ -141,10 +143,11 @@ fn respond(mut stream: &TcpStream, answer: Answer) -> Option<()> {
                 }
                 write(&token)?;
             }
-            write(&end)
+            write(&last)?;
+            write("0\r\n\r\n")
         }
         Answer::ThenClose => {
-            write(&format!("{head}{token}{end}"))?;
+            write(&format!("{head}{token}{last}0\r\n\r\n"))?;
             None
         }
         Answer::Hangup => None,
@@ -224,13 +227,8 @@ fn openai() -> SharedAdapter {
     }))
 }
 
-fn start(plan: Plan, adapter: SharedAdapter) -> Started {
-    let url = url::Url::parse(&plan.target.url).unwrap();
-    let connect = Duration::try_from_secs_f64(plan.target.timeouts.connect_secs).unwrap();
-    let connector = Connector::new(Route::from_url(&url, connect).unwrap()).unwrap();
-    let prompts = PromptSource::load(&plan.workload, plan.seed).unwrap();
-    let clock = Clock::new();
-    let head = RunHead {
+fn head(plan: Plan, clock: &Clock) -> Arc<RunHead> {
+    Arc::new(RunHead {
         schema: SCHEMA,
         id: "test".to_owned(),
         tool: "inferometer".to_owned(),
@@ -245,31 +243,48 @@ fn start(plan: Plan, adapter: SharedAdapter) -> Started {
             ..Environment::default()
         },
         server: ServerFacts::default(),
-    };
+    })
+}
+
+type Watched = (
+    Outlets,
+    Arc<Mutex<Kept>>,
+    watch::Receiver<LiveSnapshot>,
+    Arc<AtomicUsize>,
+);
+
+fn outlets() -> Watched {
     let kept = Arc::new(Mutex::new(Kept::default()));
     let (sender, snapshots) = watch::channel(None);
     let wakes = Arc::new(AtomicUsize::new(0));
     let waken = Arc::clone(&wakes);
-    let handle = engine::start(
-        RunRequest {
-            head: Arc::new(head),
-            clock,
-            adapter,
-            connector,
-            prompts,
-            file: None,
-        },
-        Outlets {
-            sink: Box::new(MemorySink(Arc::clone(&kept))),
-            snapshots: sender,
-            wake: Arc::new(move || {
-                waken.fetch_add(1, Relaxed);
-            }),
-        },
-    )
-    .unwrap();
+    let outlets = Outlets {
+        sink: Box::new(MemorySink(Arc::clone(&kept))),
+        snapshots: sender,
+        wake: Arc::new(move || {
+            waken.fetch_add(1, Relaxed);
+        }),
+    };
+    (outlets, kept, snapshots, wakes)
+}
+
+fn start(plan: Plan, adapter: SharedAdapter) -> Started {
+    let url = url::Url::parse(&plan.target.url).unwrap();
+    let connect = Duration::try_from_secs_f64(plan.target.timeouts.connect_secs).unwrap();
+    let connector = Connector::new(Route::from_url(&url, connect).unwrap()).unwrap();
+    let prompts = PromptSource::load(&plan.workload, plan.seed).unwrap();
+    let clock = Clock::new();
+    let (outlets, kept, snapshots, wakes) = outlets();
+    let request = RunRequest {
+        head: head(plan, &clock),
+        clock,
+        adapter,
+        connector,
+        prompts,
+        file: None,
+    };
     Started {
-        handle,
+        handle: engine::start(request, outlets).unwrap(),
         kept,
         snapshots,
         wakes,
@@ -607,6 +622,135 @@ fn an_aborted_request_tells_the_server() {
     assert_eq!(end.run.summary.stages[0].cancelled, 2);
     let paths = server.paths.lock().unwrap();
     assert_eq!(*paths, ["/join", "/join", "/cancel", "/cancel"]);
+}
+
+/// A wire whose last word comes before the body's end.
+struct Curt;
+
+struct CurtExchange {
+    is_sent: bool,
+    is_done: bool,
+}
+
+impl Adapter for Curt {
+    fn exchange(&self, _prompt: &Prompt, _user: u32, _seq: u64) -> Box<dyn Exchange> {
+        Box::new(CurtExchange {
+            is_sent: false,
+            is_done: false,
+        })
+    }
+    fn facts(&self) -> &ServerFacts {
+        unreachable!("the head has them")
+    }
+}
+
+impl Exchange for CurtExchange {
+    fn next_call(&mut self, _now_ns: u64) -> Option<HttpCall> {
+        (!std::mem::replace(&mut self.is_sent, true)).then(|| call("/x"))
+    }
+    fn head(&mut self, _status: u16, _headers: &HeaderMap, _stamp: Stamp) {}
+    fn data(&mut self, _bytes: &[u8], _stamp: Stamp) {
+        self.is_done = true;
+    }
+    fn end(&mut self, result: Result<(), Failure>, _stamp: Stamp) {
+        assert_eq!(result, Ok(()));
+    }
+    fn n_tokens_seen(&self) -> u64 {
+        0
+    }
+    fn is_done(&self) -> bool {
+        self.is_done
+    }
+    fn cancel_call(&self) -> Option<HttpCall> {
+        None
+    }
+    fn reply(self: Box<Self>) -> Reply {
+        Reply {
+            result: Some(Ok(Ended::OkDone)),
+            ..Reply::default()
+        }
+    }
+}
+
+#[test]
+fn a_known_outcome_does_not_wait_for_the_end_of_the_body() {
+    let server = serve(|n| match n {
+        0 => Answer::Stall,
+        _ => Answer::Stream {
+            first_ms: 1,
+            gap_ms: 1,
+            n: 3,
+        },
+    });
+    let plan = plan(server.address, "1", TierLength::Requests("3"));
+    let (end, records) = run(plan, Arc::new(Curt));
+    assert_eq!(
+        end.run.summary.stages[0].ok, 3,
+        "{:?}",
+        end.run.summary.errors
+    );
+    let took_ns = |r: &RequestRecord| r.end_ns - r.first_byte_ns.unwrap();
+    // The server falls silent for two seconds; only a part of that is waited for, and the connection is given up.
+    assert!(
+        (200_000_000..1_800_000_000).contains(&took_ns(&records[0])),
+        "{}",
+        took_ns(&records[0])
+    );
+    let kinds: Vec<_> = records.iter().map(kind_of).collect();
+    assert_eq!(
+        kinds,
+        [
+            ConnectionKind::Reused,
+            ConnectionKind::New,
+            ConnectionKind::Reused
+        ]
+    );
+}
+
+/// Blocks the measuring thread in the middle of each request.
+struct Blocking(Clock);
+
+impl Driver for Blocking {
+    async fn connect(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+    async fn perform(&mut self, job: &Job, _live: &Live) -> Performed {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        std::thread::sleep(Duration::from_millis(30));
+        job.record(Outcome::Ok, self.0.now_ns()).into()
+    }
+    async fn give_up(&mut self, job: &Job, outcome: Outcome) -> Performed {
+        job.record(outcome, self.0.now_ns()).into()
+    }
+    fn close(&mut self) {}
+}
+
+#[test]
+fn a_blocked_measuring_thread_makes_the_run_invalid() {
+    let plan = plan(
+        SocketAddr::from(([127, 0, 0, 1], 1)),
+        "1",
+        TierLength::Requests("30"),
+    );
+    let clock = Clock::new();
+    let setup = Setup {
+        prompts: PromptSource::load(&plan.workload, plan.seed).unwrap(),
+        head: head(plan, &clock),
+        clock: clock.clone(),
+        adapter: None,
+        file: None,
+    };
+    let (outlets, kept, _, _) = outlets();
+    let handle = engine::start_with(setup, move |_| Blocking(clock.clone()), outlets).unwrap();
+    let end = handle.join().unwrap();
+    assert_eq!(kept.lock().unwrap().requests.len(), 30);
+    let verdict = &end.run.summary.verdict;
+    let says_so = |r: &String| r.contains("ticker");
+    assert!(
+        !verdict.valid && verdict.reasons.iter().any(says_so),
+        "{verdict:?}"
+    );
+    assert!(end.run.health.tick_p99_ms.unwrap() > 5.0);
 }
 
 #[test]

@@ -349,7 +349,6 @@ fn the_library_lists_newest_first_and_names_what_it_cannot_read() {
     assert_eq!(names, expected.map(|(n, e)| (n.to_owned(), e)));
 }
 
-/// Run as a process of its own by the next test: writes until it is killed.
 #[test]
 fn settings_and_the_form_are_kept() {
     let folder = folder();

@@ -174,6 +174,7 @@ pub struct InferometerApp {
 
 impl InferometerApp {
     pub fn new(ctx: &egui::Context, session: Session, options: Options) -> Self {
+        session.send(Command::Restore);
         Self {
             window: Window::new(ctx, options),
             session,

@@ -22,7 +22,7 @@ pub struct ShellModel {
 }
 
 /// Who is measured, at the right of the top bar.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TargetChip {
     pub health: ChipHealth,
     pub name: String,
@@ -60,7 +60,7 @@ impl ChipHealth {
 }
 
 /// The one button of the top bar.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RunButton {
     /// `primary` where Start is the thing to do on this screen; a `reason` turns it off.
     Start {
@@ -122,11 +122,11 @@ impl Status {
         let n_stages = run.plan().stages.len();
         match &run.state {
             RunState::Preparing { what } => {
-                status.headline = "Preparing".to_owned();
+                "Preparing".clone_into(&mut status.headline);
                 status.counts.clone_from(what);
             }
             RunState::AwaitingRestart { cycle, of } => {
-                status.headline = "Waiting for you".to_owned();
+                "Waiting for you".clone_into(&mut status.headline);
                 status.counts = format!("restart {cycle} of {of}");
             }
             RunState::Running(progress) | RunState::Stopping(progress) => {
@@ -157,11 +157,11 @@ impl Status {
                     .map_or_else(String::new, |secs| format!("{} left", format::clock(secs)));
             }
             RunState::Finished => {
-                status.headline = "Finished".to_owned();
+                "Finished".clone_into(&mut status.headline);
                 status.counts = ended_words(run);
             }
             RunState::Interrupted => {
-                status.headline = "Interrupted".to_owned();
+                "Interrupted".clone_into(&mut status.headline);
                 status.counts = ended_words(run);
             }
         }
@@ -197,8 +197,10 @@ fn client_words(run: &RunData) -> (ChipHealth, String) {
     if let Some(cpu) = health.cpu_percent {
         parts.push(format!("{cpu:.0} % CPU"));
     }
-    if let Some(slip) = health.slip_p99_ms.or(health.tick_p99_ms) {
+    if let Some(slip) = health.slip_p99_ms {
         parts.push(format!("slip p99 {slip:.1} ms"));
+    } else if let Some(tick) = health.tick_p99_ms {
+        parts.push(format!("timer late p99 {tick:.1} ms"));
     }
     if parts.is_empty() {
         return (level, word.to_owned());
@@ -453,7 +455,7 @@ struct Fits {
     counts: bool,
 }
 
-fn status_bar(ui: &mut Ui, status: &Status) {
+fn status_bar(ui: &Ui, status: &Status) {
     let theme = Theme::of(ui);
     let rect = ui.max_rect();
     ui.painter()

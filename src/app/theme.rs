@@ -253,6 +253,7 @@ fn mix_oklab(a: Color32, b: Color32, t: f32) -> Color32 {
     from_oklab([0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * t))
 }
 
+#[expect(clippy::many_single_char_names, reason = "the paper's names")]
 fn to_oklab(color: Color32) -> [f32; 3] {
     let [r, g, b] = [color.r(), color.g(), color.b()].map(linear);
     let l = (0.412_221_47 * r + 0.536_332_55 * g + 0.051_445_995 * b).cbrt();

@@ -197,7 +197,7 @@ pub(super) fn histogram_of(
     let y = Axis::new(
         caption,
         AxisKind::Share,
-        (0.0, super::axis::top_above(most * 1.05)),
+        (0.0, super::axis::top_above(most * 1.05).min(1.0)),
     );
     chart.x = x;
     chart.panes = vec![Pane::whole(y, marks)];

@@ -67,7 +67,7 @@ struct Level<'a> {
 pub fn load_curve(run: &RunData, id: MetricId) -> Chart {
     let stages = &run.summary.stages;
     let n = u16::try_from(stages.len()).unwrap_or(u16::MAX);
-    let mut x = users_axis(stages);
+    let x = users_axis(stages);
     let mut levels: Vec<Level<'_>> = (0..n)
         .zip(stages)
         .filter(|(_, s)| s.metric(id).is_some_and(|d| d.n > 0))
@@ -101,7 +101,6 @@ pub fn load_curve(run: &RunData, id: MetricId) -> Chart {
     let rates: Vec<f64> = levels.iter().filter_map(|l| l.summary.rate(rate)).collect();
     let top = top_above(rates.iter().copied().fold(0.0, f64::max));
     lower.extend(rate_marks(&levels, rate, n));
-    x.caption = "Users".to_owned();
     Chart {
         title: TITLE.to_owned(),
         subject: id.metric().short.to_owned(),
@@ -154,7 +153,7 @@ fn users_axis(stages: &[StageSummary]) -> Axis {
     let mut users: Vec<f64> = stages.iter().map(|s| f64::from(s.users)).collect();
     users.sort_by(f64::total_cmp);
     users.dedup();
-    let mut axis = Axis::new("", AxisKind::Users(users.clone()), (0.0, 1.0));
+    let mut axis = Axis::new("Users", AxisKind::Users(users.clone()), (0.0, 1.0));
     if let (Some(low), Some(high)) = (users.first(), users.last()) {
         let (low, high) = (axis.place(*low), axis.place(*high));
         // Room at the right for the lines' names.

@@ -2,7 +2,7 @@
 
 use crate::domain::{MetricId, OutcomeKind, Phase, RunData, StageIdx};
 
-use super::distribution::{Series, ecdf_of, histogram_of, log_caption, percentiles_of, value_axis};
+use super::distribution::{Series, ecdf_of, histogram_of, percentiles_of};
 use super::{Chart, Colour, Dot, LabelSide, LegendEntry, Mark, Shape, Swatch, format};
 
 /// Which of the three charts.

@@ -29,16 +29,18 @@ pub fn requests(run: &RunData, id: MetricId) -> Chart {
     }
     points.sort_by_key(|p| p.seq);
     let is_stackable = matches!(id, MetricId::E2e | MetricId::Ttft);
-    let mut chart = if points.len() <= MAX_BARS && is_stackable {
+    let chart = if points.len() <= MAX_BARS && is_stackable {
         stacked(run, &points, id)
     } else {
         dots(run, &points, id)
     };
-    chart.title = TITLE.to_owned();
-    chart.subject = "in the order sent".to_owned();
-    chart.table = table(run, &points, id);
-    chart.x = order_axis(&points);
-    chart
+    Chart {
+        title: TITLE.to_owned(),
+        subject: "in the order sent".to_owned(),
+        table: table(run, &points, id),
+        x: order_axis(&points),
+        ..chart
+    }
 }
 
 fn order_axis(points: &[&Point]) -> Axis {
@@ -61,7 +63,8 @@ fn stage_colour(run: &RunData, point: &Point) -> Colour {
 
 /// Failed ones, and those that were ended before they could end: they have no latency and stand on the rail.
 fn rail(points: &[&Point], legend: &mut Vec<LegendEntry>) -> Vec<Mark> {
-    let kinds: [(&str, Colour, fn(&Point) -> bool); 2] = [
+    type Belongs = fn(&Point) -> bool;
+    let kinds: [(&str, Colour, Belongs); 2] = [
         ("failed", Colour::Failure, |p| {
             p.outcome == OutcomeKind::Failed
         }),

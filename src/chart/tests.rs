@@ -122,7 +122,9 @@ fn sound_shape(shape: &Shape, chart: &Chart, pane: &Pane) {
     match shape {
         Shape::Line { points, .. } | Shape::Area { points, .. } => {
             assert!(points.len() <= 2000);
-            points.iter().for_each(|p| point(p, false));
+            for p in points {
+                point(p, false);
+            }
         }
         Shape::Points {
             points,
@@ -131,7 +133,9 @@ fn sound_shape(shape: &Shape, chart: &Chart, pane: &Pane) {
             ..
         } => {
             assert!(labels.is_empty() || labels.len() == points.len());
-            points.iter().for_each(|p| point(p, *dot == Dot::Cross));
+            for p in points {
+                point(p, *dot == Dot::Cross);
+            }
         }
         Shape::Bars { bars, .. } => {
             for b in bars {
@@ -152,7 +156,7 @@ fn sound_shape(shape: &Shape, chart: &Chart, pane: &Pane) {
     }
 }
 
-fn shapes<'a>(chart: &'a Chart, pane: usize) -> impl Iterator<Item = (&'a Mark, &'a Shape)> {
+fn shapes(chart: &Chart, pane: usize) -> impl Iterator<Item = (&Mark, &Shape)> {
     chart.panes[pane].marks.iter().map(|m| (m, &m.shape))
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::args::{DemoArgs, RunArgs, ShowArgs};
 use super::{exit, summary};
-use crate::domain::{OutcomeKind, Plan, RunData, RunState};
+use crate::domain::{OutcomeKind, Phase, Plan, Progress as Doing, RunData, RunState};
 use crate::session::{Command, Event, Session};
 
 /// The session as a terminal uses it: waits for what comes.
@@ -20,8 +20,10 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn open() -> Result<Self, String> {
         let (wake, woken) = sync_channel(1);
-        let session = Session::start(move || drop(wake.try_send(())))
-            .map_err(|e| format!("cannot start: {e:#}"))?;
+        let session = Session::start(move || {
+            wake.try_send(()).ok();
+        })
+        .map_err(|e| format!("cannot start: {e:#}"))?;
         Ok(Self { session, woken })
     }
 
@@ -61,7 +63,14 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    measure(plan, args.out.clone(), args.json, args.quiet)
+    measure(
+        plan,
+        args.out.clone(),
+        &Show {
+            json: args.json,
+            quiet: args.quiet,
+        },
+    )
 }
 
 pub(super) fn demo(args: &DemoArgs) -> ExitCode {
@@ -77,12 +86,25 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
         );
     }
     match crate::session::demo_plan(&server.openai_url()) {
-        Ok(plan) => measure(plan, args.out.clone(), args.json, args.quiet),
+        Ok(plan) => measure(
+            plan,
+            args.out.clone(),
+            &Show {
+                json: args.json,
+                quiet: args.quiet,
+            },
+        ),
         Err(message) => super::fail(&message),
     }
 }
 
-fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCode {
+/// What `run` and `demo` share.
+struct Show {
+    json: bool,
+    quiet: bool,
+}
+
+fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
     let mut door = match Door::open() {
         Ok(door) => door,
         Err(message) => return super::fail(&message),
@@ -95,7 +117,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
         return super::fail(&message);
     }
     let mut progress = Progress {
-        quiet,
+        quiet: show.quiet,
         ..Progress::default()
     };
     loop {
@@ -116,11 +138,17 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
                 }
                 Event::RunEnded { run } => {
                     progress.clear();
-                    return finish(&door, &run, json);
+                    return finish(&door, &run, show.json);
                 }
                 Event::Failed { message } => {
                     progress.clear();
                     eprintln!("inferometer: {message}");
+                }
+                Event::RunStarted { notes, .. } if !quiet => {
+                    progress.clear();
+                    for note in &notes {
+                        eprintln!("note: {}", summary::visible(note));
+                    }
                 }
                 _ => {}
             }
@@ -206,7 +234,7 @@ impl Progress {
             return;
         }
         let line = line(run);
-        if line == self.last {
+        if line.is_empty() || line == self.last {
             return;
         }
         if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
@@ -237,25 +265,30 @@ fn line(run: &RunData) -> String {
         RunState::AwaitingRestart { cycle, of } => {
             format!("cold cycle {cycle} of {of}: restart the server, then press Enter")
         }
-        RunState::Running(p) | RunState::Stopping(p) => {
-            let n_stages = run.plan().stages.len();
-            let of = p.of.map(|n| format!("/{n}")).unwrap_or_default();
-            let left = p
-                .left_secs
-                .map(|s| format!(", {s:.0} s left"))
-                .unwrap_or_default();
-            let stopping = if matches!(run.state, RunState::Stopping(_)) {
-                " (stopping)"
-            } else {
-                ""
-            };
-            format!(
-                "stage {} of {n_stages}: {}{of} done, {} in flight{left}{stopping}",
-                p.stage.index() + 1,
-                p.done,
-                p.in_flight
-            )
-        }
+        RunState::Running(p) => doing(run, p),
+        RunState::Stopping(p) => format!("{} (stopping)", doing(run, p)),
         RunState::Finished | RunState::Interrupted => String::new(),
     }
+}
+
+/// `stage 2 of 3, warm-up: 4/20 done, 2 in flight, 9 s left`.
+fn doing(run: &RunData, p: &Doing) -> String {
+    let n_stages = run.plan().stages.len();
+    let stage = format!("stage {} of {n_stages}", p.stage.index() + 1);
+    let left = match p.left_secs {
+        Some(secs) if secs >= 1.0 => format!(", {secs:.0} s left"),
+        _ => String::new(),
+    };
+    let phase = match p.phase {
+        None if p.share >= 1.0 => return "all sent: closing the run file".to_owned(),
+        None => return format!("{stage}: waiting before it{left}"),
+        Some(Phase::Cold) => ", cold",
+        Some(Phase::Warmup) => ", warm-up",
+        Some(Phase::Measure | Phase::Drain) => "",
+    };
+    let of = p.of.map(|n| format!("/{n}")).unwrap_or_default();
+    format!(
+        "{stage}{phase}: {}{of} done, {} in flight{left}",
+        p.done, p.in_flight
+    )
 }

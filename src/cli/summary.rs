@@ -31,14 +31,20 @@ pub(super) fn text(run: &RunData) -> String {
     } else {
         &run.head.label
     };
-    writeln!(
-        out,
-        "{label}  {}  {} {}",
-        run.head.plan.target.url,
+    let asked = facts.model.as_deref().or(facts.api_name.as_deref());
+    let said = [
+        label,
+        &run.head.plan.target.url,
         facts.protocol.label(),
-        facts.model.as_deref().unwrap_or_default()
-    )
-    .ok();
+        asked.unwrap_or_default(),
+        &facts.name,
+    ];
+    let said: Vec<String> = said
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(visible)
+        .collect();
+    writeln!(out, "{}", said.join("  ")).ok();
     requests(run, &mut out);
     for (i, stage) in run.summary.stages.iter().enumerate() {
         stage_block(i, run.summary.stages.len(), stage, &mut out);
@@ -143,37 +149,47 @@ fn stage_block(i: usize, n_stages: usize, stage: &StageSummary, out: &mut String
         "",
         "n",
         ["avg", "min", "max", "sd", "p50", "p90", "p95", "p99"]
-            .map(|h| format!("{h:>9}"))
+            .map(|h| format!("{h:>10}"))
             .concat()
     )
     .ok();
+    // Without reasoning the first answer is the first token, which need not be said twice.
+    let is_said = |id| id == MetricId::Ttfa && stage.metric(id) == stage.metric(MetricId::Ttft);
     for (id, name) in BLOCKS {
-        if let Some(d) = stage.metric(id).filter(|d| d.n > 0) {
-            writeln!(
-                out,
-                "  {:<24}{:>6}{}",
-                format!("{name}, {}", unit(id)),
-                d.n,
-                row(id, d)
-            )
-            .ok();
+        if let Some(d) = stage.metric(id).filter(|d| d.n > 0 && !is_said(id)) {
+            let shown = Shown::of(id);
+            let name = format!("{name}, {}", shown.unit);
+            writeln!(out, "  {name:<24}{:>6}{}", d.n, row(shown, d)).ok();
         }
     }
 }
 
-fn unit(id: MetricId) -> &'static str {
-    match id.metric().unit {
-        Unit::Ms => "s",
-        other => other.label(),
+/// How a metric's values are written.
+#[derive(Clone, Copy)]
+struct Shown {
+    unit: &'static str,
+    scale: f64,
+    decimals: usize,
+}
+
+impl Shown {
+    /// Waits of a person in seconds, steps of a machine in milliseconds.
+    fn of(id: MetricId) -> Self {
+        let unit = id.metric().unit;
+        let (unit, scale, decimals) = match id {
+            MetricId::Tpot | MetricId::Itl | MetricId::Connect => (unit.label(), 1.0, 2),
+            _ if unit == Unit::Ms => ("s", 1e-3, 3),
+            _ => (unit.label(), 1.0, 1),
+        };
+        Self {
+            unit,
+            scale,
+            decimals,
+        }
     }
 }
 
-fn row(id: MetricId, d: &Distribution) -> String {
-    let scale = if id.metric().unit == Unit::Ms {
-        1e-3
-    } else {
-        1.0
-    };
+fn row(shown: Shown, d: &Distribution) -> String {
     let plain = [d.avg, d.min, d.max, d.sd, d.p50].map(|v| (v, true));
     // A percentile whose interval has no upper end stands with ≥: n does not support it yet.
     let tail = [
@@ -185,10 +201,17 @@ fn row(id: MetricId, d: &Distribution) -> String {
     plain
         .into_iter()
         .chain(tail)
-        .map(|(value, supported)| match value {
-            None => format!("{:>9}", "–"),
-            Some(v) if supported => format!("{:>9.3}", v * scale),
-            Some(v) => format!("{:>9}", format!("≥{:.3}", v * scale)),
+        .map(|(value, supported)| {
+            let text = value.map_or_else(
+                || "–".to_owned(),
+                |v| format!("{:.*}", shown.decimals, v * shown.scale),
+            );
+            let least = if supported || value.is_none() {
+                ""
+            } else {
+                "≥"
+            };
+            format!("{:>10}", format!("{least}{text}"))
         })
         .collect()
 }

@@ -301,14 +301,20 @@ fn url_issue(text: &str) -> Option<String> {
     if is_space_name(text) {
         return None;
     }
-    if !text.contains("://") {
-        return Some(format!(
-            "“{text}” is neither an address nor the owner/name of a Space: write http://{text} or https://{text}"
-        ));
-    }
-    let url = match url::Url::parse(text) {
+    // `localhost:8000` is an address to everybody; which scheme it means is for the protocol layer to say.
+    let has_scheme = text.contains("://");
+    let parsed = if has_scheme {
+        url::Url::parse(text)
+    } else {
+        url::Url::parse(&format!("http://{text}"))
+    };
+    let url = match parsed {
         Ok(url) => url,
-        Err(e) => return Some(format!("“{text}” is not an address: {e}")),
+        Err(e) => {
+            return Some(format!(
+                "“{text}” is neither an address ({e}) nor the owner/name of a Space: write http://host:port"
+            ));
+        }
     };
     if !matches!(url.scheme(), "http" | "https") {
         return Some(format!(
@@ -505,9 +511,12 @@ mod tests {
         check_url("Owner-1/my.app_2", true);
         check_url("http://[::1]:8000", true);
         check_url("", false);
-        check_url("localhost:8000", false);
-        check_url("localhost/v1", false);
-        check_url("127.0.0.1/v1", false);
+        check_url("localhost:8000", true);
+        check_url("localhost/v1", true);
+        check_url("127.0.0.1/v1", true);
+        check_url("u:p@host/v1", false);
+        check_url("host:8000/v1?api_key=x", false);
+        check_url("host:80000", false);
         check_url("ftp://host/x", false);
         check_url("http://", false);
         check_url("http://u:p@host/v1", false);

@@ -27,7 +27,7 @@ pub struct TargetInfo {
 }
 
 /// What a pasted curl command held besides the address.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Pasted {
     pub headers: Vec<(String, String)>,
     /// Name of the shell variable of the bearer key: `$OPENAI_API_KEY`.

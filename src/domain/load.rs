@@ -1,5 +1,8 @@
 //! When requests are sent: stages, their load and when they stop.
 
+#[cfg(test)]
+mod tests;
+
 use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +36,7 @@ pub struct Stage {
 }
 
 /// How requests are let go.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Load {
     /// A fixed number of users, each of which sends its next request when its last one has ended.
@@ -97,7 +100,7 @@ pub enum StageEnd {
 }
 
 /// How long each tier of a list is, as a person types it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TierLength<'a> {
     /// Requests in the stage: one number for all tiers, or one for each.
     Requests(&'a str),

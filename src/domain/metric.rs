@@ -53,6 +53,10 @@ pub enum Better {
 
 /// How a metric is taken. Values are in the metric's unit.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "that is how a metric is taken, in measurement.md's words"
+)]
 pub enum Taken {
     PerRequest(fn(&RequestRecord) -> Option<f64>),
     /// Pooled over all gaps of a stage; never an average of averages.

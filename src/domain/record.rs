@@ -143,7 +143,8 @@ pub struct ConnectionFacts {
 pub enum ConnectionKind {
     New,
     Reused,
-    /// The kept one was found closed before a byte was written, and another was made.
+    /// The kept one was found closed before a byte was written, or the server is known to close it after each answer, and
+    /// another was made.
     Reconnected,
 }
 
@@ -175,4 +176,71 @@ pub struct TextFacts {
     /// Only when the plan says `keep_text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{bare, failed, streamed};
+    use super::super::{Failure, FailureKind};
+    use super::*;
+
+    #[track_caller]
+    fn round_trip(record: &RequestRecord) -> serde_json::Value {
+        let text = serde_json::to_string(record).unwrap();
+        assert_eq!(
+            &serde_json::from_str::<RequestRecord>(&text).unwrap(),
+            record
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn outcome_and_failure_are_two_fields_of_the_line() {
+        let line = round_trip(&streamed(7, 1.0, 2.0, &[3.0]));
+        assert_eq!(
+            (&line["outcome"], &line["failure"]),
+            (&"ok".into(), &().into())
+        );
+        assert_eq!(
+            (&line["phase"], &line["seq"]),
+            (&"measure".into(), &7.into())
+        );
+        assert_eq!(line["chunk_ns"], serde_json::json!([3_000_000]));
+        assert_eq!(line["due_ns"], serde_json::Value::Null);
+        let mut bad = failed(bare(1, 0, 5), FailureKind::ErrorInStream, "boom");
+        bad.outcome = Outcome::Failed(Failure::with_status(FailureKind::HttpStatus, 503, "full"));
+        let line = round_trip(&bad);
+        assert_eq!(line["outcome"], "failed");
+        assert_eq!(
+            line["failure"],
+            serde_json::json!({"kind": "http_status", "status": 503, "message": "full"})
+        );
+        bad.outcome = Outcome::CutOff;
+        assert_eq!(round_trip(&bad)["outcome"], "cut_off");
+    }
+
+    #[test]
+    fn a_failure_without_its_reason_is_refused() {
+        let mut line = round_trip(&bare(0, 0, 1));
+        line["outcome"] = "failed".into();
+        let error = serde_json::from_value::<RequestRecord>(line).unwrap_err();
+        assert!(error.to_string().contains("failure is null"), "{error}");
+    }
+
+    #[test]
+    fn failure_words_are_the_same_everywhere() {
+        for kind in [
+            FailureKind::ErrorInStream,
+            FailureKind::TimeoutFirstByte,
+            FailureKind::Client,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.id());
+        }
+    }
+
+    #[test]
+    fn content_events_are_one_more_than_gaps() {
+        assert_eq!(streamed(0, 0.0, 1.0, &[1.0, 1.0]).n_chunks(), 3);
+        assert_eq!(bare(0, 0, 1).n_chunks(), 0);
+    }
 }

@@ -31,7 +31,7 @@ pub struct RunHead {
 }
 
 /// The machine that measured.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Environment {
     pub os: String,
     pub cpu: String,
@@ -42,7 +42,7 @@ pub struct Environment {
 }
 
 /// What a server said of itself, in preparation.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ServerFacts {
     /// The protocol that was found or chosen.
     #[serde(default)]

@@ -153,7 +153,7 @@ pub struct Penalty {
 }
 
 /// Failures of one class.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ErrorClass {
     /// `None` for cancelled and cut off.
     pub kind: Option<super::FailureKind>,

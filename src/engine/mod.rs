@@ -142,8 +142,11 @@ impl RunHandle {
     }
 
     /// Waits until the run has ended and everything was recorded; `None` when the recorder broke, which is a fault of
-    /// this program. May be dropped and called again.
+    /// this program, or the end was taken already. May be dropped and called again. Dropping the handle stops nothing.
     pub async fn finished(&mut self) -> Option<RunEnd> {
+        if self.end.is_terminated() {
+            return None;
+        }
         (&mut self.end).await.ok()
     }
 

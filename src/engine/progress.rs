@@ -78,7 +78,13 @@ impl Shares {
                 };
             }
             Place::AwaitingRestart { cycle, of } => return RunState::AwaitingRestart { cycle, of },
-            Place::Connecting | Place::Over => Progress {
+            Place::Connecting => Progress {
+                in_flight: live.in_flight(),
+                ..Progress::default()
+            },
+            Place::Over => Progress {
+                stage: self.shares.last().map(|s| s.stage).unwrap_or_default(),
+                share: 1.0,
                 in_flight: live.in_flight(),
                 ..Progress::default()
             },
@@ -175,5 +181,10 @@ mod tests {
         assert_eq!((progress.done, progress.of), (3, Some(6)));
         close(progress.share, 0.5);
         close(progress.left_secs.unwrap(), 5.0);
+        live.enter(Place::Over);
+        let RunState::Running(progress) = shares.state(&live, Order::Go, 9_000_000_000) else {
+            panic!("it is not closed yet");
+        };
+        assert_eq!((progress.stage, progress.share), (StageIdx(1), 1.0));
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Watchdog {
     last_byte_ns: Option<u64>,
     /// When the last token came; before the first, when the stream began.
     last_token_ns: Option<u64>,
+    /// How long the rest of a body is waited for whose outcome is known.
+    done_until_ns: Option<u64>,
 }
 
 impl Watchdog {
@@ -56,6 +58,7 @@ impl Watchdog {
             called_ns: started_ns,
             last_byte_ns: None,
             last_token_ns: None,
+            done_until_ns: None,
         }
     }
 
@@ -64,7 +67,18 @@ impl Watchdog {
         self.called_ns = now_ns;
         self.last_byte_ns = None;
         self.last_token_ns = None;
+        self.done_until_ns = None;
         self.rearm();
+    }
+
+    /// The outcome is known: from now on only the rest of the body is waited for, and not for long.
+    pub(super) fn done(&mut self, until_ns: u64) {
+        self.done_until_ns = Some(until_ns);
+        self.rearm();
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done_until_ns.is_some()
     }
 
     /// A piece of the body came. True for the first, after which other limits hold.
@@ -82,6 +96,9 @@ impl Watchdog {
 
     /// The limit that is reached first as things stand, and when.
     fn next(&self) -> (u64, Limit) {
+        if let Some(until_ns) = self.done_until_ns {
+            return (until_ns, Limit::Done);
+        }
         let total = (
             self.started_ns.saturating_add(self.limits.total_ns),
             Limit::Total,
@@ -101,8 +118,9 @@ impl Watchdog {
         self.sleep.as_mut().reset(deadline);
     }
 
-    /// Returns when a limit is reached, with the failure. May be dropped and called again.
-    pub(super) async fn bite(&mut self) -> Failure {
+    /// Returns when a limit is reached, with the failure; `None` when the outcome is known and the rest was waited for
+    /// long enough. May be dropped and called again.
+    pub(super) async fn bite(&mut self) -> Option<Failure> {
         loop {
             self.sleep.as_mut().await;
             let (at_ns, limit) = self.next();
@@ -113,7 +131,7 @@ impl Watchdog {
         }
     }
 
-    fn failure(&self, limit: Limit) -> Failure {
+    fn failure(&self, limit: Limit) -> Option<Failure> {
         let secs = |ns: u64| ns as f64 / 1e9;
         let Limits {
             first_byte_ns,
@@ -121,7 +139,8 @@ impl Watchdog {
             token_stall_ns,
             total_ns,
         } = self.limits;
-        match limit {
+        let failure = match limit {
+            Limit::Done => return None,
             Limit::FirstByte => Failure::new(
                 FailureKind::TimeoutFirstByte,
                 format!(
@@ -144,12 +163,14 @@ impl Watchdog {
                 FailureKind::TimeoutTotal,
                 format!("Not done within {} s (total timeout)", secs(total_ns)),
             ),
-        }
+        };
+        Some(failure)
     }
 }
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Limit {
+    Done,
     FirstByte,
     Idle,
     Stall,
@@ -182,18 +203,22 @@ mod tests {
         let clock = Clock::new();
         let mut dog = watchdog(&clock);
         dog.called(0);
-        assert_eq!(dog.bite().await.kind, FailureKind::TimeoutFirstByte);
+        assert_eq!(
+            dog.bite().await.unwrap().kind,
+            FailureKind::TimeoutFirstByte
+        );
         assert_eq!(clock.now_ns(), 5 * S);
 
         dog.byte(5 * S);
-        assert_eq!(dog.bite().await.kind, FailureKind::TimeoutIdle);
+        assert_eq!(dog.bite().await.unwrap().kind, FailureKind::TimeoutIdle);
         assert_eq!(clock.now_ns(), 7 * S);
 
         // Heartbeats each second feed idle, but no token comes.
         loop {
             dog.byte(clock.now_ns());
             if let Ok(failure) = timeout(Duration::from_secs(1), dog.bite()).await {
-                assert!(failure.message.contains("token-stall"), "{failure:?}");
+                let message = failure.unwrap().message;
+                assert!(message.contains("token-stall"), "{message}");
                 break;
             }
         }
@@ -204,11 +229,19 @@ mod tests {
             dog.byte(clock.now_ns());
             dog.token(clock.now_ns());
             if let Ok(failure) = timeout(Duration::from_secs(1), dog.bite()).await {
-                assert_eq!(failure.kind, FailureKind::TimeoutTotal);
+                assert_eq!(failure.unwrap().kind, FailureKind::TimeoutTotal);
                 break;
             }
         }
         assert_eq!(clock.now_ns(), 20 * S);
+
+        dog.done(25 * S);
+        assert_eq!(
+            dog.bite().await,
+            None,
+            "nothing fails that is known to be over"
+        );
+        assert_eq!(clock.now_ns(), 25 * S);
     }
 
     #[tokio::test(start_paused = true)]
@@ -219,7 +252,10 @@ mod tests {
         dog.byte(0);
         sleep(Duration::from_secs(1)).await;
         dog.called(clock.now_ns());
-        assert_eq!(dog.bite().await.kind, FailureKind::TimeoutFirstByte);
+        assert_eq!(
+            dog.bite().await.unwrap().kind,
+            FailureKind::TimeoutFirstByte
+        );
         assert_eq!(clock.now_ns(), 6 * S);
     }
 }

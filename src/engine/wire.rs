@@ -3,13 +3,19 @@
 //! **What is marked.** `sent_ns` is that of a request's first call (Gradio's POST), `first_byte_ns` that of its last call,
 //! the one that streams; `client_late_ns` is the largest over all reads. Nothing is sent twice: only a kept connection that
 //! is found closed before a byte was written is made again, and the record says so.
+//!
+//! **Servers that close after each answer without a word** (llama.cpp after a stream, though it says keep-alive): a request
+//! that is written before the close is seen would fail as `stale_connection`, by no fault of the server's model. Once one
+//! connection was closed right after its first answer, none is used for a second request in that run; each is made again
+//! and recorded as `reconnected`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::domain::{
     ConnectionFacts, ConnectionKind, Connections, Failure, FailureKind, Outcome, RequestRecord,
@@ -30,6 +36,9 @@ const DONE_WAIT_NS: u64 = 250_000_000;
 /// How long telling the server to stop may take: it is best effort, and the person waits.
 const CANCEL_MAX: Duration = Duration::from_secs(2);
 
+/// A connection that was closed so soon after its first answer was not closed for being idle.
+const SOON_NS: u64 = 500_000_000;
+
 /// What all users of a target share.
 pub(super) struct Wires {
     adapter: SharedAdapter,
@@ -38,6 +47,8 @@ pub(super) struct Wires {
     limits: Limits,
     connect_ns: u64,
     keep: bool,
+    /// The server was seen to close a connection right after its first answer.
+    closes: AtomicBool,
 }
 
 impl Wires {
@@ -54,6 +65,7 @@ impl Wires {
             limits: Limits::from(&target.timeouts),
             connect_ns: ns_from_secs(target.timeouts.connect_secs),
             keep: target.connections == Connections::Keep,
+            closes: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +113,8 @@ struct Seen {
     connection: Option<ConnectionFacts>,
     status: Option<u16>,
     content_encoding: Option<String>,
+    /// The rest of a body was not waited for.
+    is_cut: bool,
 }
 
 impl WireDriver {
@@ -232,11 +246,9 @@ impl Driver for WireDriver {
         if !self.wires.keep {
             self.connection = None;
         }
-        let read_ns = self.current.as_ref().map_or(0, |c| c.seen.last_read.at_ns);
-        let end_ns = match failed {
-            None if read_ns > 0 => read_ns,
-            _ => self.wires.clock.now_ns(),
-        };
+        let ended = self.current.as_ref().map(|c| &c.seen);
+        let ended = ended.filter(|seen| failed.is_none() && !seen.is_cut && seen.n_reads > 0);
+        let end_ns = ended.map_or_else(|| self.wires.clock.now_ns(), |seen| seen.last_read.at_ns);
         self.performed(job, end_ns, failed, None)
     }
 
@@ -280,6 +292,7 @@ struct Caller<'a> {
 impl Caller<'_> {
     async fn call(&mut self, call: &HttpCall) -> Result<(), Failure> {
         let mut kind = self.reach(None).await?;
+        let is_second = self.is_soon_after_first_answer();
         self.dog.called(self.wires.clock.now_ns());
         let head = loop {
             match self.send(call).await? {
@@ -290,10 +303,16 @@ impl Caller<'_> {
                         && error.kind == TransportErrorKind::StaleConnection
                         && self.is_unwritten() =>
                 {
+                    if is_second {
+                        self.wires.closes.store(true, Relaxed);
+                    }
                     *self.connection = None;
                     kind = self.reach(Some(ConnectionKind::Reconnected)).await?;
                 }
                 Err(error) => {
+                    if is_second && error.kind == TransportErrorKind::StaleConnection {
+                        self.wires.closes.store(true, Relaxed);
+                    }
                     self.mark_sent();
                     return Err(failure_from(&error));
                 }
@@ -305,7 +324,15 @@ impl Caller<'_> {
 
     /// Sees to it that there is an open connection, and notes which.
     async fn reach(&mut self, known: Option<ConnectionKind>) -> Result<ConnectionKind, Failure> {
-        let kind = match self.connection.as_mut().map(Connection::is_open) {
+        let is_open = self.connection.as_mut().map(Connection::is_open);
+        if is_open == Some(false) && self.is_soon_after_first_answer() {
+            self.wires.closes.store(true, Relaxed);
+        }
+        let has_served = self.connection.as_ref().is_some_and(|c| c.n_sent() > 0);
+        let kind = match is_open {
+            Some(true) if has_served && self.wires.closes.load(Relaxed) => {
+                ConnectionKind::Reconnected
+            }
             Some(true) => ConnectionKind::Reused,
             Some(false) => ConnectionKind::Reconnected,
             None => known.unwrap_or(ConnectionKind::New),
@@ -315,9 +342,10 @@ impl Caller<'_> {
             let opened = tokio::select! {
                 biased;
                 opened = self.wires.open() => opened?,
-                failure = self.dog.bite() => return Err(failure),
+                bitten = self.dog.bite() => return Err(bitten.unwrap_or_else(no_result)),
             };
-            self.seen.connect_ns.get_or_insert(opened.times().done_ns);
+            let done_ns = opened.times().done_ns;
+            self.seen.connect_ns.get_or_insert(done_ns);
             *self.connection = Some(opened);
         }
         // A request's second call says nothing new, unless it could not use the connection of the first.
@@ -349,12 +377,24 @@ impl Caller<'_> {
         let limited = tokio::select! {
             biased;
             answered = connection.send(request, &self.wires.clock) => Ok(answered),
-            failure = self.dog.bite() => Err(failure),
+            bitten = self.dog.bite() => Err(bitten.unwrap_or_else(no_result)),
         };
         if limited.is_err() {
             self.mark_sent();
         }
         limited
+    }
+
+    /// The connection has given one answer, just now.
+    fn is_soon_after_first_answer(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| {
+            let idle_ns = self
+                .wires
+                .clock
+                .now_ns()
+                .saturating_sub(connection.last_read().at_ns);
+            connection.n_sent() == 1 && idle_ns < SOON_NS
+        })
     }
 
     fn is_unwritten(&self) -> bool {
@@ -375,7 +415,9 @@ impl Caller<'_> {
         seen.sent_ns.get_or_insert(head.sent_ns);
         seen.first_byte_ns = Some(head.first_byte_ns);
         seen.status = Some(head.status);
-        seen.content_encoding = head.content_encoding.clone();
+        if let Some(encoding) = &head.content_encoding {
+            seen.content_encoding = Some(encoding.clone());
+        }
         let stamp = Stamp {
             at_ns: head.head_ns,
             read_no: head.read_no,
@@ -385,35 +427,34 @@ impl Caller<'_> {
     }
 
     async fn read_body(&mut self) -> Result<(), Failure> {
-        let mut give_up_ns = None;
         loop {
             let Some(connection) = self.connection.as_mut() else {
                 return Err(no_result());
             };
-            let done_at = self.wires.clock.instant_from_ns(give_up_ns.unwrap_or(0));
             let chunk = tokio::select! {
                 biased;
                 chunk = connection.chunk() => chunk,
-                failure = self.dog.bite(), if give_up_ns.is_none() => return Err(failure),
-                () = sleep_until(done_at), if give_up_ns.is_some() => {
-                    *self.connection = None;
-                    return Ok(());
-                }
+                bitten = self.dog.bite() => return self.drop_rest(bitten),
             };
             match chunk {
                 Ok(Some(chunk)) => self.take_chunk(&chunk),
                 Ok(None) => return Ok(()),
-                // What was known to be over cannot be broken any more.
-                Err(_) if give_up_ns.is_some() => {
-                    *self.connection = None;
-                    return Ok(());
+                Err(error) => {
+                    // What was known to be over cannot be broken any more.
+                    let failure = (!self.dog.is_done()).then(|| failure_from(&error));
+                    return self.drop_rest(failure);
                 }
-                Err(error) => return Err(failure_from(&error)),
             }
-            if give_up_ns.is_none() && self.exchange.is_done() {
-                give_up_ns = Some(self.wires.clock.now_ns() + DONE_WAIT_NS);
+            if !self.dog.is_done() && self.exchange.is_done() {
+                self.dog.done(self.wires.clock.now_ns() + DONE_WAIT_NS);
             }
         }
+    }
+
+    fn drop_rest(&mut self, failure: Option<Failure>) -> Result<(), Failure> {
+        *self.connection = None;
+        self.seen.is_cut = true;
+        failure.map_or(Ok(()), Err)
     }
 
     fn take_chunk(&mut self, chunk: &Chunk) {

@@ -7,7 +7,7 @@ use super::{headers, shell};
 use crate::domain::Pasted;
 
 /// What a curl command asks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CurlCommand {
     pub url: String,
     pub pasted: Pasted,

@@ -1,13 +1,15 @@
 //! The wires: one per file, the only place that knows JSON bodies.
 //!
 //! **Sans-I/O:** an [`Exchange`] is fed slices with their stamps by whoever drives the connection, and says which call to
-//! make next. It never waits, reads a clock or opens a socket. Preparation ([`Adapter::prepare`]: `/config`, `/info`,
-//! `/v1/models`, uploads) and detection go over `transport::control`, apart from what is measured.
+//! make next. It never waits, reads a clock or opens a socket. Preparation ([`prepare`]: `/config`, `/info`,
+//! `/v1/models`, uploads) and detection ([`detect()`]) go over `transport::control`, apart from what is measured.
 
 pub mod curl;
 pub mod detect;
+pub mod explain;
 pub mod gradio;
 pub mod headers;
+pub mod mask;
 pub mod openai;
 pub mod said;
 mod shell;

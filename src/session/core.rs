@@ -95,13 +95,13 @@ impl Core {
             Command::Detect { text, target } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());
                 self.tasks.spawn(async move {
-                    out.tell(probe::detect(text, *target, &keys).await).await
+                    out.tell(probe::detect(text, *target, &keys).await).await;
                 });
             }
             Command::Test { target, workload } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());
                 self.tasks.spawn(async move {
-                    out.tell(probe::test(&target, &workload, &keys).await).await
+                    out.tell(probe::test(&target, &workload, &keys).await).await;
                 });
             }
             Command::SetKey { url, key, keep } => {

@@ -22,6 +22,7 @@ fn failed(message: impl Into<String>) -> Event {
 fn perform(command: Command, busy: Option<&Path>) -> Vec<Event> {
     match command {
         Command::OpenRuns(paths) => paths.iter().map(|path| open_run(path)).collect(),
+        Command::Restore => vec![restore()],
         Command::ListRuns => vec![library()],
         Command::Annotate {
             path,
@@ -137,7 +138,7 @@ fn autosave(plan: &Plan, settings: &serde_json::Value) -> Result<(), String> {
 }
 
 /// The last form and the settings, as [`Event::Restored`].
-pub(super) fn restore() -> Event {
+fn restore() -> Event {
     let places = store::Places::find().ok();
     let plan = places
         .as_ref()

@@ -8,6 +8,8 @@ use crate::domain::{Issue, Plan, RunData, RunEntry, Target, TargetInfo, TestRepo
 /// Asked by a front end; never blocks it.
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// Read the last form and the settings; answered by [`Event::Restored`].
+    Restore,
     /// Start the embedded demo server, if it is not up; answered by [`Event::DemoReady`].
     StartDemo,
     Start {
@@ -98,6 +100,8 @@ pub enum Event {
     RunStarted {
         id: RunRef,
         file: Option<PathBuf>,
+        /// What preparation found that a person should know: a field that has no effect, a file that was uploaded.
+        notes: Vec<String>,
     },
     /// Ended, finished or interrupted; the file is complete.
     RunEnded {
@@ -134,7 +138,7 @@ pub enum Event {
     Failed {
         message: String,
     },
-    /// Read at start: the last form and the settings.
+    /// The last form, if there is one, and the settings.
     Restored {
         plan: Option<Box<Plan>>,
         settings: serde_json::Value,

@@ -56,7 +56,7 @@ impl Session {
         let thread = std::thread::Builder::new()
             .name("session".to_owned())
             .spawn(move || {
-                runtime.block_on(core::Core::new(outbox, snapshots, Arc::new(wake)).serve(inbox))
+                runtime.block_on(core::Core::new(outbox, snapshots, Arc::new(wake)).serve(inbox));
             })
             .context("the session's thread cannot be made")?;
         Ok(Self {

@@ -12,8 +12,9 @@ use super::target;
 use crate::domain::{
     Failure, FailureKind, Phase, Target, TargetInfo, TestReport, WaterfallPart, Workload,
 };
-use crate::protocol::test_request::{self, MAX_BODY_BYTES, Meaning, Tested};
-use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp};
+use crate::protocol::explain::{self, Meaning, Tested};
+use crate::protocol::test_request::{self, MAX_BODY_BYTES};
+use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapter, Stamp, mask};
 use crate::transport::{
     Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
 };
@@ -59,7 +60,8 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
     let prepared = protocol::prepare(target, workload, key.as_ref()).await;
     let (info, meaning) = match prepared {
         Ok((adapter, info)) => {
-            let meaning = one_request(&mut sight, target, workload, &key, adapter, &info).await;
+            let meaning =
+                one_request(&mut sight, target, workload, key.as_ref(), adapter, &info).await;
             (Some(info), meaning)
         }
         Err(PrepareError::Unreachable(failure)) => {
@@ -70,7 +72,7 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
                 has_key: key.is_some(),
                 info: None,
             };
-            (None, test_request::explain_failure(tested, &failure, None))
+            (None, explain::explain_failure(tested, &failure, None))
         }
         Err(PrepareError::Refused(issues)) => {
             let meaning = Meaning {
@@ -89,7 +91,7 @@ async fn one_request(
     sight: &mut Sight,
     target: &Target,
     workload: &Workload,
-    key: &Option<SecretString>,
+    key: Option<&SecretString>,
     adapter: SharedAdapter,
     info: &TargetInfo,
 ) -> Meaning {
@@ -113,7 +115,7 @@ async fn one_request(
     let mut exchange = adapter.exchange(&prompt, 0, 0);
     let clock = Clock::new();
     let limit = Duration::try_from_secs_f64(target.timeouts.total_secs.min(TEST_MAX_SECS))
-        .unwrap_or(Duration::from_secs(60));
+        .unwrap_or(Duration::from_mins(1));
     let driven =
         tokio::time::timeout(limit, drive(sight, &connector, &clock, exchange.as_mut())).await;
     let ended = match driven {
@@ -144,8 +146,8 @@ async fn one_request(
         info: Some(info),
     };
     match (&reply.result, &ended) {
-        (None | Some(Ok(_)), Err(failure)) => test_request::explain_failure(tested, failure, None),
-        _ => test_request::explain(tested, &reply),
+        (None | Some(Ok(_)), Err(failure)) => explain::explain_failure(tested, failure, None),
+        _ => explain::explain(tested, &reply),
     }
 }
 
@@ -161,13 +163,12 @@ async fn drive(
         let still_open = kept
             .take()
             .and_then(|mut open| open.is_open().then_some(open));
-        let mut connection = match still_open {
-            Some(open) => open,
-            None => {
-                let made = connector.connect(clock).await?;
-                sight.connect.get_or_insert_with(|| made.times().clone());
-                made
-            }
+        let mut connection = if let Some(open) = still_open {
+            open
+        } else {
+            let made = connector.connect(clock).await?;
+            sight.connect.get_or_insert_with(|| *made.times());
+            made
         };
         let request = call.to_request().ok_or_else(|| {
             TransportError::new(
@@ -256,7 +257,7 @@ impl Sight {
             parts.push(WaterfallPart {
                 name: name.to_owned(),
                 ms: ns as f64 / 1e6,
-            })
+            });
         };
         if let Some(times) = &self.connect {
             if let Some(ns) = times.dns_ns {
@@ -297,7 +298,7 @@ impl Sight {
             .first_token_ns
             .zip(self.first_sent_ns)
             .map(|(token, sent)| token.saturating_sub(sent));
-        let masked = |text: &String| test_request::mask(text, secrets);
+        let masked = |text: &String| mask::mask(text, secrets);
         TestReport {
             sent_at: self.sent_at,
             ok: meaning.ok,

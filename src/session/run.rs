@@ -79,9 +79,9 @@ impl Running {
     pub(super) fn stop(&mut self) {
         let stop_or_abort = |switch: &RunSwitch| {
             if switch.order() == engine::Order::Go {
-                switch.stop()
+                switch.stop();
             } else {
-                switch.abort()
+                switch.abort();
             }
         };
         if !self.with_switch(stop_or_abort) {
@@ -201,7 +201,8 @@ impl Run {
             clock,
             adapter: prepared.adapter,
             connector: prepared.connector,
-            prompts: prepared.prompts,
+            // Run again, a plan asks the same of the server; its unique markers are new, or a prefix cache would help.
+            prompts: prepared.prompts.salted(head.started_unix_ns.unsigned_abs()),
             file: Some(path.clone()),
         };
         let outlets = Outlets {
@@ -218,6 +219,7 @@ impl Run {
             .tell(Event::RunStarted {
                 id: head.id.clone(),
                 file: Some(path),
+                notes: prepared.info.notes,
             })
             .await;
         let Some(end) = handle.finished().await else {

@@ -167,22 +167,40 @@ fn a_run_moves_with_what_was_already_written() {
     assert_eq!(open_run(&new).unwrap().points.len(), 2);
 }
 
+/// A pipe that nobody reads holds the writer as a stuck disk would.
+#[cfg(unix)]
 #[test]
 fn a_full_queue_is_counted_and_never_waited_for() {
+    use std::io::{BufRead as _, BufReader};
     let folder = folder();
-    let path = folder.path().join("a.run.jsonl");
+    let path = folder.path().join("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // Open for both, so that neither end waits for the other.
+    let mut both = std::fs::OpenOptions::new();
+    let pipe = both.read(true).write(true).open(&path).unwrap();
     let journal = Journal::create(&path, &head(), Redactor::default(), no_news).unwrap();
-    let n = 4 * QUEUE_LINES as u64;
+    let n = 3 * QUEUE_LINES as u64;
     for seq in 0..n {
         journal.request(record(seq, 0, Phase::Measure));
     }
-    journal.flush().unwrap();
     let n_lost = journal.n_lost();
-    let n_kept = lines(&path).len() as u64 - 1;
-    assert_eq!(n_lost + n_kept, n);
-    assert_eq!(journal.caution().is_some(), n_lost > 0);
+    assert!(
+        n_lost > 0,
+        "the queue holds {QUEUE_LINES} and the pipe little"
+    );
+    let caution = journal.caution().unwrap();
+    assert_eq!(caution.id, CautionId::Journal);
+    assert!(caution.finding.contains(&n_lost.to_string()), "{caution:?}");
+
+    let n_kept = usize::try_from(n - n_lost).unwrap();
+    let read = std::thread::Builder::new()
+        .spawn(move || BufReader::new(pipe).lines().take(n_kept + 1).count())
+        .unwrap();
+    journal.flush().unwrap();
+    assert_eq!(read.join().unwrap(), n_kept + 1, "with the head, and whole");
 }
 
+/// Run as a process of its own by the next test, and then writes until it is killed; by itself it does nothing.
 #[test]
 fn writes_until_killed() {
     let Some(path) = std::env::var_os("INFEROMETER_TEST_JOURNAL") else {

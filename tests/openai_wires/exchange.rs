@@ -488,6 +488,34 @@ fn retry_after_and_compression_are_told() {
 }
 
 #[test]
+fn a_key_that_a_server_echoes_is_not_kept() {
+    let mut key = HeaderValue::from_static("Bearer sk-canary");
+    key.set_sensitive(true);
+    let adapter = OpenAi::new(Config {
+        api: Api::Chat,
+        path_and_query: "/v1/chat/completions".to_owned(),
+        headers: HeaderMap::from_iter([(header::AUTHORIZATION, key)]),
+        model: None,
+        stream: true,
+        max_tokens: None,
+        extra: serde_json::Map::new(),
+        facts: ServerFacts::default(),
+    });
+    let mut exchange = adapter.exchange(&prompt(), 0, 0);
+    let call = exchange.next_call(0).unwrap();
+    assert!(!format!("{adapter:?}{call:?}").contains("canary"));
+    exchange.head(401, &HeaderMap::new(), Stamp::default());
+    let said = br#"{"error":{"message":"Incorrect API key provided: sk-canary"}}"#;
+    exchange.data(said, Stamp::default());
+    exchange.end(Ok(()), Stamp::default());
+    let reply = exchange.reply();
+    assert_eq!(
+        failure(&reply).message,
+        "Incorrect API key provided: [REDACTED]"
+    );
+}
+
+#[test]
 fn the_captured_requests_are_what_we_send() {
     let captured = Transcript::load("llamacpp/chat_stream_usage").request;
     let captured: Value = serde_json::from_str(&captured).unwrap();

@@ -87,8 +87,12 @@ fn stream_text() -> impl Strategy<Value = String> {
         3 => Just(String::new()),
     ];
     let end = prop::sample::select(vec!["\n", "\r\n", "\r"]);
-    prop::collection::vec((line, end), 0..40)
-        .prop_map(|lines| lines.into_iter().map(|(l, e)| format!("{l}{e}")).collect())
+    prop::collection::vec((line, end), 0..40).prop_map(|lines| {
+        lines
+            .into_iter()
+            .flat_map(|(l, e)| [l, e.to_owned()])
+            .collect()
+    })
 }
 
 /// Events of `sse-stream`, which hands out blocks without data and leaves defaults to its caller.

@@ -76,7 +76,7 @@ impl Gallery {
             if banner.show(ui).clicked {
                 self.more += 1;
             }
-            self.tiles(ui);
+            three_tiles(ui);
         });
         let place = Rect::from_min_size(pos2(400.0, 420.0), vec2(440.0, 220.0));
         let mut look = self.look;
@@ -143,28 +143,28 @@ impl Gallery {
                 });
         });
     }
+}
 
-    fn tiles(&self, ui: &mut Ui) {
-        let tile = |label: &str, value: &str, unit: &str| Tile {
-            label: label.to_owned(),
-            value: value.to_owned(),
-            unit: unit.to_owned(),
-            note: "p95 375 ms\u{2002}n 183".to_owned(),
-            ..Tile::default()
-        };
-        let verdict = Tile {
-            level: Some(Level::Good),
-            ..tile("Verdict", "Valid", "")
-        };
-        tiles(
-            ui,
-            &[
-                tile("TTFT p50", "189", "ms"),
-                tile("Output", "1\u{202f}586", "tok/s"),
-                verdict,
-            ],
-        );
-    }
+fn three_tiles(ui: &mut Ui) {
+    let tile = |label: &str, value: &str, unit: &str| Tile {
+        label: label.to_owned(),
+        value: value.to_owned(),
+        unit: unit.to_owned(),
+        note: "p95 375 ms\u{2002}n 183".to_owned(),
+        ..Tile::default()
+    };
+    let verdict = Tile {
+        level: Some(Level::Good),
+        ..tile("Verdict", "Valid", "")
+    };
+    tiles(
+        ui,
+        &[
+            tile("TTFT p50", "189", "ms"),
+            tile("Output", "1\u{202f}586", "tok/s"),
+            verdict,
+        ],
+    );
 }
 
 fn harness() -> Harness<'static, Gallery> {

@@ -142,7 +142,7 @@ fn frames_without_news_compute_nothing_and_ask_for_no_frame() {
         delay = screen.frame(&mut |ui| window.show(ui));
     }
     assert_eq!(window.measure.n_computed(), computed);
-    assert!(delay > std::time::Duration::from_secs(60), "{delay:?}");
+    assert!(delay > std::time::Duration::from_mins(1), "{delay:?}");
 }
 
 #[test]

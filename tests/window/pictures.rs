@@ -27,7 +27,7 @@ fn wanted(name: &str) -> Option<std::path::PathBuf> {
 fn picture(
     name: &str,
     (width, height, dark): (f32, f32, bool),
-    run: fn() -> Option<RunData>,
+    run: Option<fn() -> RunData>,
     setup: fn(&mut Window, &mut Screen),
 ) {
     let theme = if dark { "dark" } else { "light" };
@@ -35,7 +35,7 @@ fn picture(
         return;
     };
     let mut screen = Screen::new(vec2(width, height), dark);
-    let mut window = window_with(&screen.ctx, run());
+    let mut window = window_with(&screen.ctx, run.map(|run| run()));
     window.state.settings.theme = if dark {
         ThemeChoice::Dark
     } else {
@@ -49,15 +49,7 @@ fn picture(
     screen.save(&path);
 }
 
-fn live() -> Option<RunData> {
-    Some(data::live())
-}
-
-fn finished() -> Option<RunData> {
-    Some(data::finished())
-}
-
-fn invalid() -> Option<RunData> {
+fn invalid() -> RunData {
     let mut run = data::finished();
     let mut summary = (*run.summary).clone();
     summary.verdict.valid = false;
@@ -67,14 +59,14 @@ fn invalid() -> Option<RunData> {
     ];
     run.summary = Arc::new(summary);
     run.state = RunState::Interrupted;
-    Some(run)
+    run
 }
 
-fn restart() -> Option<RunData> {
+fn restart() -> RunData {
     let mut run = data::live();
     run.state = RunState::AwaitingRestart { cycle: 1, of: 2 };
     run.points = Default::default();
-    Some(run)
+    run
 }
 
 fn percentiles(window: &mut Window, _: &mut Screen) {
@@ -87,41 +79,46 @@ fn the_measure_view() {
     for dark in [true, false] {
         for (width, height) in [(1280.0, 800.0), (1000.0, 640.0), (1920.0, 1080.0)] {
             let size = (width, height, dark);
-            picture("live", size, live, nothing);
-            picture("finished", size, finished, percentiles);
-            picture("empty", size, || None, nothing);
+            picture("live", size, Some(data::live), nothing);
+            picture("finished", size, Some(data::finished), percentiles);
+            picture("empty", size, None, nothing);
         }
         let size = (1280.0, 800.0, dark);
-        picture("hover-time", size, finished, |window, screen| {
-            window.measure.distribution.0 = DistributionKind::Ecdf;
-            screen.point_at(1180.0, 350.0);
+        picture(
+            "hover-time",
+            size,
+            Some(data::finished),
+            |window, screen| {
+                window.measure.distribution.0 = DistributionKind::Ecdf;
+                screen.point_at(1180.0, 350.0);
+            },
+        );
+        picture("hover-load", size, Some(data::finished), |_, screen| {
+            screen.point_at(645.0, 540.0);
         });
-        picture("hover-load", size, finished, |_, screen| {
-            screen.point_at(645.0, 540.0)
+        picture("hover-requests", size, Some(data::finished), |_, screen| {
+            screen.point_at(1180.0, 546.0);
         });
-        picture("hover-requests", size, finished, |_, screen| {
-            screen.point_at(1180.0, 546.0)
-        });
-        picture("tables", size, finished, |window, _| {
+        picture("tables", size, Some(data::finished), |window, _| {
             window.measure.distribution_ui.table = true;
             window.measure.over_time_ui.table = true;
             window.measure.load_ui.table = true;
             window.measure.requests_ui.table = true;
         });
-        picture("metrics", size, finished, |_, screen| {
-            screen.click_at(790.0, 469.0)
+        picture("metrics", size, Some(data::finished), |_, screen| {
+            screen.click_at(790.0, 469.0);
         });
-        picture("invalid", size, invalid, |window, _| {
-            window.measure.all_findings = true
+        picture("invalid", size, Some(invalid), |window, _| {
+            window.measure.all_findings = true;
         });
-        picture("restart", size, restart, nothing);
-        picture("scrolled", size, finished, |window, screen| {
+        picture("restart", size, Some(restart), nothing);
+        picture("scrolled", size, Some(data::finished), |window, screen| {
             screen.point_at(820.0, 700.0);
             screen.scroll(-2000.0);
             screen.frame(&mut |ui| window.show(ui));
         });
-        picture("few", size, || Some(data::few()), nothing);
-        picture("smallest", (800.0, 560.0, dark), live, nothing);
+        picture("few", size, Some(data::few), nothing);
+        picture("smallest", (800.0, 560.0, dark), Some(data::live), nothing);
     }
 }
 

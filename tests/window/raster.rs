@@ -78,7 +78,11 @@ impl Screen {
         }
         input.events.append(&mut self.events);
         let mut output = self.ctx.run_ui(input, |ui| draw(ui));
-        for (id, deltas) in std::mem::take(&mut output.textures_delta.set) {
+        let mut deltas: Vec<_> = std::mem::take(&mut output.textures_delta.set)
+            .into_iter()
+            .collect();
+        deltas.sort_by_key(|(id, _)| *id);
+        for (id, deltas) in deltas {
             for delta in &deltas {
                 self.update(id, delta);
             }
@@ -133,7 +137,8 @@ struct Canvas {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "pixels of a small picture"
+    clippy::many_single_char_names,
+    reason = "corners and places in pixels of a small picture"
 )]
 impl Canvas {
     fn new(size: Vec2) -> Self {
@@ -222,7 +227,8 @@ impl Canvas {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "inside the texture"
+    clippy::many_single_char_names,
+    reason = "places inside the texture"
 )]
 fn sample(texture: &egui::ColorImage, u: f32, v: f32) -> [f32; 4] {
     let [w, h] = texture.size;

@@ -44,10 +44,10 @@ pub(super) fn at(
                 continue;
             }
             match &mark.shape {
-                Shape::Span { from, to, label } if (*from..*to).contains(&place) => {
-                    if !label.is_empty() {
-                        hover.zone = Some((ink(theme, mark.colour), label.clone()));
-                    }
+                Shape::Span { from, to, label }
+                    if (*from..*to).contains(&place) && !label.is_empty() =>
+                {
+                    hover.zone = Some((ink(theme, mark.colour), label.clone()));
                 }
                 Shape::Line {
                     points, end_label, ..
@@ -78,13 +78,14 @@ pub(super) fn at(
     if let (AxisKind::Users(_), Some((_, level))) = (&chart.x.kind, snapped) {
         hover.head = chart.x.text(level);
     }
-    dot_rows(chart, maps, pointer, hidden, &mut hover);
+    dot_rows(theme, chart, maps, pointer, hidden, &mut hover);
     unique(&mut hover.rows);
     hover
 }
 
 /// Charts of dots alone: the nearest dot.
 fn dot_rows(
+    theme: &Theme,
     chart: &Chart,
     maps: &[Map],
     pointer: Pos2,
@@ -94,7 +95,7 @@ fn dot_rows(
     if !hover.rows.is_empty() {
         return;
     }
-    let mut best: Option<(f32, String, String, String)> = None;
+    let mut best: Option<(f32, &Mark, &Axis, [f64; 2])> = None;
     for (pane, map) in chart.panes.iter().zip(maps) {
         for mark in &pane.marks {
             let Shape::Points { points, .. } = &mark.shape else {
@@ -106,17 +107,24 @@ fn dot_rows(
             for point in points {
                 let away = map.at(*point).distance(pointer);
                 if away < NEAR && best.as_ref().is_none_or(|(d, ..)| away < *d) {
-                    let name = name_of(chart, mark, "", &pane.y.caption);
-                    let head = chart.x.text(point[0]);
-                    best = Some((away, name, words(&pane.y, point[1]), head));
+                    best = Some((away, mark, &pane.y, *point));
                 }
             }
         }
     }
     match best {
-        Some((_, name, value, head)) => {
-            hover.head = head;
-            hover.rows.push((name, value));
+        Some((_, mark, y, point)) => {
+            let is_order = chart.x.kind == AxisKind::Number;
+            let place = chart.x.text(point[0]);
+            hover.head = if is_order {
+                format!("Request {place}")
+            } else {
+                place
+            };
+            let kind = name_of(chart, mark, "", &y.caption);
+            hover.zone = Some((ink(theme, mark.colour), kind));
+            let value = words(y, point[1]);
+            hover.rows.push((caption_name(&y.caption), value));
         }
         None => {
             if let (Some(pane), Some(map)) = (chart.panes.first(), maps.first())

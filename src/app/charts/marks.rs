@@ -164,6 +164,7 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             _ => {}
         }
     }
+    let mut taken = Vec::new();
     for mark in shown(pane, hidden) {
         let color = ink(theme, mark.colour);
         if let Shape::Points {
@@ -177,7 +178,8 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             dots(on, theme, map, points, (*dot, color));
             for (point, label) in points.iter().zip(labels) {
                 if map.shows_x(point[0]) && !label.is_empty() {
-                    dot_label(painter, theme, map, map.at(*point), label, *side);
+                    let at = map.at(*point);
+                    dot_label(painter, theme, map, (at, label, *side), &mut taken);
                 }
             }
         }
@@ -395,7 +397,13 @@ pub(super) fn cross(painter: &Painter, center: Pos2, half: f32, color: Color32) 
     painter.line_segment([center - b, center + b], stroke);
 }
 
-fn dot_label(painter: &Painter, theme: &Theme, map: &Map, at: Pos2, label: &str, side: LabelSide) {
+fn dot_label(
+    painter: &Painter,
+    theme: &Theme,
+    map: &Map,
+    (at, label, side): (Pos2, &str, LabelSide),
+    taken: &mut Vec<Rect>,
+) {
     let kind = Text::CaptionStrong;
     let width = widgets::text_width(painter, label, kind);
     let (offset, anchor) = match side {
@@ -413,6 +421,12 @@ fn dot_label(painter: &Painter, theme: &Theme, map: &Map, at: Pos2, label: &str,
         at.x -= 2.0 * offset.x;
         anchor = Align2::LEFT_CENTER;
     }
+    // One that would touch another stands beside it, away from the plot's floor.
+    let place = |at: Pos2| anchor.anchor_size(at, vec2(width, 12.0));
+    while taken.iter().any(|t: &Rect| t.intersects(place(at))) && at.y < map.rect.bottom() {
+        at.y += APART;
+    }
+    taken.push(place(at));
     plated(painter, theme, at, anchor, label, (kind, theme.text));
 }
 

@@ -46,7 +46,6 @@ pub struct ChartUi {
 pub struct ChartFrame<'a> {
     chart: &'a Chart,
     formula: &'a str,
-    switch_width: f32,
     subject: bool,
     title: Option<&'a str>,
     bare: bool,
@@ -57,7 +56,6 @@ impl<'a> ChartFrame<'a> {
         Self {
             chart,
             formula: "",
-            switch_width: 0.0,
             subject: true,
             title: None,
             bare: false,
@@ -67,12 +65,6 @@ impl<'a> ChartFrame<'a> {
     /// What the y values are, in words; the tooltip's last line.
     pub fn formula(mut self, formula: &'a str) -> Self {
         self.formula = formula;
-        self
-    }
-
-    /// How wide the switch at the right of the header is.
-    pub fn switch_width(mut self, width: f32) -> Self {
-        self.switch_width = width;
         self
     }
 
@@ -138,16 +130,14 @@ impl<'a> ChartFrame<'a> {
             pos2(rect.left(), rect.top()),
             pos2(rect.right() - 8.0, rect.top() + HEADER),
         );
-        ui.scope_builder(
-            UiBuilder::new()
-                .max_rect(right)
-                .layout(egui::Layout::right_to_left(egui::Align::Center)),
-            |ui| {
-                ui.spacing_mut().item_spacing.x = 4.0;
-                switch(ui);
-            },
-        );
-        let toggle = pos2(rect.right() - 8.0 - self.switch_width - 16.0, y);
+        let layout = egui::Layout::right_to_left(egui::Align::Center);
+        let builder = UiBuilder::new().max_rect(right).layout(layout);
+        let switch_left = ui.scope_builder(builder, |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            switch(ui);
+            ui.min_rect().left()
+        });
+        let toggle = pos2(switch_left.inner - 16.0, y);
         let left = pos2(rect.left() + SIDE, y);
         let room = toggle.x - 14.0 - left.x;
         let title = widgets::elided(
@@ -238,7 +228,7 @@ pub fn card(ui: &Ui, rect: Rect) {
 }
 
 /// Said in the middle of a card that has nothing to draw.
-fn nothing(ui: &mut Ui, rect: Rect, why: &str) {
+fn nothing(ui: &Ui, rect: Rect, why: &str) {
     let theme = Theme::of(ui);
     let area = Rect::from_min_max(rect.min + vec2(SIDE, HEADER), rect.max - vec2(SIDE, 8.0));
     let galley = ui.painter().layout(

@@ -13,39 +13,39 @@ use crate::chart::{Axis, Chart, Pane, Shape};
 /// A pane's place on the screen and on its axes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Map {
-    pub rect: Rect,
+    pub(super) rect: Rect,
     x: (f64, f64),
     y: (f64, f64),
 }
 
 impl Map {
     #[expect(clippy::cast_possible_truncation, reason = "a place on the screen")]
-    pub fn x(&self, place: f64) -> f32 {
+    pub(super) fn x(&self, place: f64) -> f32 {
         let share = (place - self.x.0) / (self.x.1 - self.x.0).max(1e-300);
         (f64::from(self.rect.left()) + share * f64::from(self.rect.width())) as f32
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a place on the screen")]
-    pub fn y(&self, place: f64) -> f32 {
+    pub(super) fn y(&self, place: f64) -> f32 {
         let share = (place - self.y.0) / (self.y.1 - self.y.0).max(1e-300);
         (f64::from(self.rect.bottom()) - share * f64::from(self.rect.height())) as f32
     }
 
-    pub fn at(&self, point: [f64; 2]) -> Pos2 {
+    pub(super) fn at(&self, point: [f64; 2]) -> Pos2 {
         pos2(self.x(point[0]), self.y(point[1]))
     }
 
-    pub fn x_place(&self, x: f32) -> f64 {
+    pub(super) fn x_place(&self, x: f32) -> f64 {
         let share = f64::from((x - self.rect.left()) / self.rect.width().max(1.0));
         self.x.0 + share * (self.x.1 - self.x.0)
     }
 
-    pub fn y_place(&self, y: f32) -> f64 {
+    pub(super) fn y_place(&self, y: f32) -> f64 {
         let share = f64::from((self.rect.bottom() - y) / self.rect.height().max(1.0));
         self.y.0 + share * (self.y.1 - self.y.0)
     }
 
-    pub fn shows_x(&self, place: f64) -> bool {
+    pub(super) fn shows_x(&self, place: f64) -> bool {
         place >= self.x.0 && place <= self.x.1
     }
 }

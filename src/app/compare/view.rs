@@ -432,20 +432,14 @@ fn both_ui(
         _ if is_many => 72.0,
         _ => Switch::natural_width(ui, &options),
     };
-    ChartFrame::new(left).switch_width(width).show(
-        ui,
-        left_rect,
-        &mut choice.left_ui,
-        &mut time,
-        |ui| {
-            if is_many {
-                let owned: Vec<(usize, String)> = levels.clone();
-                widgets::choice(ui, "Stage", &mut level, &owned, width);
-            } else if options.len() > 1 {
-                Switch::new("Stage", &mut level, &options).show(ui);
-            }
-        },
-    );
+    ChartFrame::new(left).show(ui, left_rect, &mut choice.left_ui, &mut time, |ui| {
+        if is_many {
+            let owned: Vec<(usize, String)> = levels.clone();
+            widgets::choice(ui, "Stage", &mut level, &owned, width);
+        } else if options.len() > 1 {
+            Switch::new("Stage", &mut level, &options).show(ui);
+        }
+    });
     if let Some((_, shown)) = versus
         && level != shown
     {
@@ -466,16 +460,9 @@ fn both_ui(
         (Look::Histogram, "Histogram"),
         (Look::Percentiles, "Percentiles"),
     ];
-    let width = Switch::natural_width(ui, &looks);
     let mut look = choice.look;
-    ChartFrame::new(right).switch_width(width).show(
-        ui,
-        right_rect,
-        &mut choice.right_ui,
-        &mut time,
-        |ui| {
-            Switch::new("Chart", &mut look, &looks).show(ui);
-        },
-    );
+    ChartFrame::new(right).show(ui, right_rect, &mut choice.right_ui, &mut time, |ui| {
+        Switch::new("Chart", &mut look, &looks).show(ui);
+    });
     choice.look = look;
 }

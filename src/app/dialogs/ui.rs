@@ -171,6 +171,9 @@ fn path_ui(ui: &mut Ui, what: &BrowseFor, text: &mut String, state: &mut AppStat
     };
     sentence(ui, why);
     let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    if !entered && ui.memory(|memory| memory.focused().is_none()) {
+        response.request_focus();
+    }
     let is_empty = text.trim().is_empty();
     row(ui, |ui| {
         let open = ui.add_enabled(!is_empty, Button::primary(yes));

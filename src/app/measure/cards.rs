@@ -33,14 +33,7 @@ fn distribution(
     _time: &mut Option<f64>,
 ) {
     let mut kind = state.distribution.0;
-    let width = if narrow {
-        CHOICE
-    } else {
-        Switch::natural_width(ui, &KINDS)
-    };
-    let mut frame = ChartFrame::new(charts.distribution)
-        .formula(state.metric.0.metric().formula)
-        .switch_width(width);
+    let mut frame = ChartFrame::new(charts.distribution).formula(state.metric.0.metric().formula);
     if narrow {
         frame = frame.without_subject();
     }
@@ -74,9 +67,7 @@ fn over_time(
         Throughput::Requests => MetricId::RequestRate,
         Throughput::Errors => MetricId::ErrorRate,
     };
-    let mut frame = ChartFrame::new(charts.over_time)
-        .formula(formula.metric().formula)
-        .switch_width(Switch::natural_width(ui, &rates));
+    let mut frame = ChartFrame::new(charts.over_time).formula(formula.metric().formula);
     if narrow {
         frame = frame.title("Over time").without_subject();
     }
@@ -105,7 +96,6 @@ fn load(
     let mut metric = state.metric;
     let frame = ChartFrame::new(charts.load)
         .formula(metric.0.metric().formula)
-        .switch_width(metric_width(ui, metric))
         .without_subject();
     frame.show(ui, rect, &mut state.load_ui, &mut None, |ui| {
         metric_switch(ui, run, &mut metric);
@@ -122,9 +112,7 @@ fn requests(
     _time: &mut Option<f64>,
 ) {
     let mut metric = state.metric;
-    let mut frame = ChartFrame::new(charts.requests)
-        .formula(metric.0.metric().formula)
-        .switch_width(metric_width(ui, metric));
+    let mut frame = ChartFrame::new(charts.requests).formula(metric.0.metric().formula);
     if narrow {
         frame = frame.without_subject();
     }
@@ -156,10 +144,6 @@ fn parts(metric: Metric) -> [(Option<MetricId>, &'static str); 3] {
     ]
 }
 
-fn metric_width(ui: &Ui, metric: Metric) -> f32 {
-    Switch::natural_width(ui, &parts(metric))
-}
-
 fn metric_switch(ui: &mut Ui, run: &RunData, metric: &mut Metric) {
     let parts = parts(*metric);
     let mut value = Some(metric.0);
@@ -181,7 +165,7 @@ fn metric_switch(ui: &mut Ui, run: &RunData, metric: &mut Metric) {
             if row.clicked() {
                 *metric = Metric(id);
             }
-            row.on_hover_text(why.as_deref().unwrap_or(id.metric().formula));
+            row.on_hover_text(why.as_deref().unwrap_or_else(|| id.metric().formula));
         }
     });
 }

@@ -278,9 +278,10 @@ fn widen(axis: &mut Axis, before: Option<&Axis>) {
                 log_step(high - room, f64::ceil),
             );
         }
-        AxisKind::Share | AxisKind::Users(_) | AxisKind::Levels(_) | AxisKind::Percentile => {}
-        AxisKind::Time => return,
-        AxisKind::Number | AxisKind::Ms => {}
+        // A share falls as the run grows: what one of two requests was is no scale for a thousand. And bars are cut where
+        // the warm ones end, so their scale is the builder's to say.
+        AxisKind::Time | AxisKind::Share | AxisKind::Ms => return,
+        _ => {}
     }
     if let Some(before) = before.filter(|b| b.kind == axis.kind) {
         union(axis, before);

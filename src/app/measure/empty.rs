@@ -11,7 +11,7 @@ use crate::app::theme::{Text, Theme, radius};
 use crate::app::widgets::{self, Button};
 
 /// What the view says before anything was measured.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EmptyModel {
     pub headline: String,
     pub lines: [String; 2],

@@ -321,9 +321,9 @@ impl Page<'_> {
         }
         let mut y = place.top() + layout.above;
         if layout.preparing {
-            let what = parts::preparing_words(self.run).unwrap_or_default();
+            let (headline, what) = parts::preparing_words(self.run).unwrap_or_default();
             let card = Rect::from_min_max(pos2(left, y), pos2(right, place.bottom() - self.margin));
-            parts::preparing_ui(ui, card, &what);
+            parts::preparing_ui(ui, card, (headline, &what));
             return;
         }
         let tiles = strip(y, TILES_HEIGHT);

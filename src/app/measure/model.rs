@@ -62,7 +62,7 @@ fn speed(stage: &StageSummary) -> f64 {
 }
 
 /// The head's words.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Head {
     pub title: String,
     /// Stage under way and how many there are; its swatch stands before it.
@@ -144,7 +144,7 @@ fn levels(run: &RunData) -> String {
 }
 
 /// One doubt as a banner shows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
     pub level: Level,
     pub finding: String,
@@ -354,7 +354,7 @@ fn verdict_tile(run: &RunData, narrow: bool) -> Tile {
 }
 
 /// A cell of the stage table.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Cell {
     pub words: String,
     pub ink: CellInk,
@@ -370,7 +370,7 @@ pub enum CellInk {
 }
 
 /// A row of the stage table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StageRow {
     /// `None` for the cold requests.
     pub stage: Option<StageIdx>,
@@ -384,7 +384,7 @@ pub struct StageRow {
 }
 
 /// The stage table.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct StageTable {
     /// `TTFT in ms, by stage`.
     pub title: String,
@@ -584,7 +584,7 @@ fn cold_row(run: &RunData, metric: MetricId) -> Option<StageRow> {
 }
 
 /// A class of failures in the errors panel.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ErrorRow {
     pub class: String,
     pub status: String,

@@ -114,7 +114,7 @@ fn ended_buttons(ui: &mut Ui, out: &mut Vec<Action>) {
         Action::CompareThis,
     );
     button(
-        "Export",
+        "Save a copy",
         icons::EXPORT,
         "Save a copy of the run's file",
         Action::SaveRun,
@@ -161,21 +161,14 @@ pub(super) fn restart_ui(ui: &mut Ui, (cycle, of): (u32, u32), out: &mut Vec<Act
 }
 
 /// What is done before the first request.
-pub(super) fn preparing_ui(ui: &mut Ui, area: Rect, what: &str) {
+pub(super) fn preparing_ui(ui: &Ui, area: Rect, (headline, what): (&str, &str)) {
     let theme = Theme::of(ui);
     crate::app::charts::card(ui, area);
     let center = area.center();
     let at = |y: f32| pos2(center.x, center.y + y);
     let painter = ui.painter();
     let middle = Align2::CENTER_CENTER;
-    widgets::text(
-        painter,
-        at(-14.0),
-        middle,
-        "Preparing",
-        Text::Stat,
-        theme.text,
-    );
+    widgets::text(painter, at(-14.0), middle, headline, Text::Stat, theme.text);
     widgets::elided(
         painter,
         at(18.0),
@@ -185,17 +178,18 @@ pub(super) fn preparing_ui(ui: &mut Ui, area: Rect, what: &str) {
         theme.secondary,
         area.width() - 48.0,
     );
-    let words = format!("Preparing: {what}");
+    let words = format!("{headline}: {what}");
     let response = ui.interact(area, ui.scope_id().with("preparing"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Status, true, &words));
 }
 
 /// What a run in preparation is doing, where nothing can be drawn yet.
-pub(super) fn preparing_words(run: &RunData) -> Option<String> {
+pub(super) fn preparing_words(run: &RunData) -> Option<(&'static str, String)> {
     match &run.state {
-        RunState::Preparing { what } if run.points.is_empty() => Some(what.clone()),
+        RunState::Preparing { what } if run.points.is_empty() => Some(("Preparing", what.clone())),
         RunState::AwaitingRestart { .. } if run.points.is_empty() => {
-            Some("Waiting until the server was restarted".to_owned())
+            let what = "The run goes on when the server was restarted".to_owned();
+            Some(("Waiting for you", what))
         }
         _ => None,
     }
@@ -221,7 +215,7 @@ const NAME_SHARE: f32 = 132.0;
 
 /// Draws the table, the stage that the tiles speak of tinted; a click on a stage puts it into focus, another takes it out.
 pub(super) fn table_ui(
-    ui: &mut Ui,
+    ui: &Ui,
     area: Rect,
     table: &StageTable,
     (n_stages, told): (usize, Option<StageIdx>),
@@ -342,7 +336,7 @@ pub(super) fn errors_height(errors: &[ErrorRow]) -> f32 {
 }
 
 /// Failures by class: how many, and the first one's words.
-pub(super) fn errors_ui(ui: &mut Ui, area: Rect, errors: &[ErrorRow]) {
+pub(super) fn errors_ui(ui: &Ui, area: Rect, errors: &[ErrorRow]) {
     let theme = Theme::of(ui);
     crate::app::charts::card(ui, area);
     let left = area.left() + 12.0;

@@ -35,7 +35,7 @@ impl AppState {
                     );
                 }
             }
-            Event::RunStarted { id, file } => {
+            Event::RunStarted { id, file, .. } => {
                 self.starting = false;
                 self.running = Some(Running { id, file, stops: 0 });
                 self.view = View::Measure;

@@ -32,6 +32,6 @@ pub fn inside<R>(
     let builder = egui::UiBuilder::new()
         .max_rect(rect)
         .layout(layout)
-        .id_salt(egui::Id::new(salt));
+        .id_salt(egui::IdSalt::new(salt));
     contents(&mut ui.new_child(builder))
 }

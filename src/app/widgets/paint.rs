@@ -38,7 +38,7 @@ pub fn elided(
 }
 
 /// One line of at most `width`.
-pub fn elided_galley(
+fn elided_galley(
     painter: &Painter,
     words: String,
     kind: Text,

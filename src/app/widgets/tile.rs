@@ -9,7 +9,7 @@ pub const TILES_HEIGHT: f32 = 76.0;
 const PADDING: f32 = 14.0;
 
 /// One number: what it is, how much, and what it rests on.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tile {
     pub label: String,
     pub value: String,
@@ -49,7 +49,7 @@ fn tile_ui(ui: &Ui, area: Rect, tile: &Tile, i: usize) {
     let theme = Theme::of(ui);
     let painter = ui.painter();
     let left = area.left() + PADDING;
-    let room = area.width() - PADDING - 6.0;
+    let room = area.width() - PADDING - 3.0;
     let from = Align2::LEFT_CENTER;
     let at = |y: f32| pos2(left, area.top() + y);
     let label = Text::Label;

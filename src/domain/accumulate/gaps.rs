@@ -2,9 +2,9 @@
 
 use crate::stats::{self, Histogram, Moments};
 
-use super::super::{Distribution, Intervals, MetricId};
+use super::super::{Distribution, MetricId};
 use super::Detail;
-use super::stage::{Sorted, distribution};
+use super::stage::{Ranks, Sorted, distribution};
 
 /// Gaps kept as they are, for each stage: 4 MB.
 const EXACT_GAPS: usize = 500_000;
@@ -46,10 +46,15 @@ impl Gaps {
         }
     }
 
-    pub(super) fn distribution(&mut self, detail: Detail) -> Distribution {
+    pub(super) fn distribution(
+        &mut self,
+        seed: u64,
+        ranks: &mut Ranks,
+        detail: Detail,
+    ) -> Distribution {
         match self {
-            Self::Exact(exact) => distribution(MetricId::Itl, exact.sorted(), 0, detail),
-            Self::Folded { histogram, moments } => of_histogram(histogram, moments),
+            Self::Exact(exact) => distribution(MetricId::Itl, exact.sorted(), seed, ranks, detail),
+            Self::Folded { histogram, moments } => of_histogram(histogram, moments, ranks),
         }
     }
 
@@ -93,13 +98,9 @@ fn folded(exact: &[f64]) -> Gaps {
     Gaps::Folded { histogram, moments }
 }
 
-fn of_histogram(histogram: &Histogram, moments: &Moments) -> Distribution {
+fn of_histogram(histogram: &Histogram, moments: &Moments, ranks: &mut Ranks) -> Distribution {
     let n = histogram.n();
     let ms = |ns: Option<u64>| ns.map(|ns| ns as f64 / 1e6);
-    let ends = |q: f64| {
-        let (low, high) = stats::quantile_ranks(n, q, stats::CONFIDENCE);
-        [low, high].map(|rank| ms(histogram.value_at_rank(rank?)))
-    };
     let avg = match (moments.mean(), moments.sd()) {
         (Some(mean), Some(sd)) => stats::mean_interval_t(n, mean, sd),
         _ => [None, None],
@@ -114,13 +115,7 @@ fn of_histogram(histogram: &Histogram, moments: &Moments) -> Distribution {
         p90: ms(histogram.quantile(0.9)),
         p95: ms(histogram.quantile(0.95)),
         p99: ms(histogram.quantile(0.99)),
-        ci95: Intervals {
-            avg,
-            p50: ends(0.5),
-            p90: ends(0.9),
-            p95: ends(0.95),
-            p99: ends(0.99),
-        },
+        ci95: ranks.intervals(n, avg, |rank| ms(histogram.value_at_rank(rank))),
         ..Distribution::empty(MetricId::Itl)
     }
 }
@@ -139,11 +134,11 @@ mod tests {
         for _ in 0..5 {
             gaps.push(&values);
         }
-        let exact = gaps.distribution(Detail::Live);
+        let exact = gaps.distribution(1, &mut Ranks::default(), Detail::Live);
         assert!(matches!(gaps, Gaps::Exact(_)));
         gaps.push(&values);
         assert!(matches!(gaps, Gaps::Folded { .. }));
-        let folded = gaps.distribution(Detail::Full);
+        let folded = gaps.distribution(1, &mut Ranks::default(), Detail::Full);
         assert_eq!(folded.n, 594_000);
         for (a, b) in [
             (exact.p50, folded.p50),

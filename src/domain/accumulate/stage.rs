@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::stats;
 
 use super::super::{
-    Distribution, Intervals, METRICS, MetricId, N_DISTRIBUTED, OutcomeKind, Phase, Point,
+    Distribution, Interval, Intervals, METRICS, MetricId, N_DISTRIBUTED, OutcomeKind, Phase, Point,
     RequestRecord, Stage, StageFacts, StageSummary, Taken, TokenSource, Trend,
 };
 use super::Detail;
@@ -61,7 +61,9 @@ pub(super) struct StageData {
     /// Sum of the time that requests were in flight inside the window.
     residence_ns: u128,
     seen_users: HashSet<u32>,
+    /// Of the bootstrap: the same stage of a file gives the same interval.
     seed: u64,
+    ranks: Ranks,
     summary: Option<(Detail, StageSummary)>,
 }
 
@@ -85,6 +87,7 @@ impl StageData {
             residence_ns: 0,
             seen_users: HashSet::new(),
             seed: u64::from(stage.load.max_in_flight()),
+            ranks: Ranks::default(),
             summary: None,
         }
     }
@@ -179,13 +182,15 @@ impl StageData {
     fn summarize(&mut self, detail: Detail) -> StageSummary {
         let mut metrics = BTreeMap::new();
         let seed = self.seed;
+        let mut ranks = self.ranks;
         for (values, metric) in self.values.iter_mut().zip(&METRICS) {
             let of_metric = match metric.taken {
-                Taken::PerGap => self.gaps.distribution(detail),
-                _ => distribution(metric.id, values.sorted(), seed, detail),
+                Taken::PerGap => self.gaps.distribution(seed, &mut ranks, detail),
+                _ => distribution(metric.id, values.sorted(), seed, &mut ranks, detail),
             };
             metrics.insert(metric.id, of_metric);
         }
+        self.ranks = ranks;
         let secs = self
             .window
             .map(|(from, to)| (to - from) as f64 / 1e9)
@@ -223,24 +228,67 @@ impl StageData {
     }
 }
 
+/// Ranks of the intervals of p50, p90, p95 and p99 for one n: nearly all metrics of a stage share theirs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ranks {
+    n: u64,
+    of: [(Option<u64>, Option<u64>); 4],
+}
+
+const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
+
+impl Ranks {
+    fn for_n(&mut self, n: u64) -> [(Option<u64>, Option<u64>); 4] {
+        if self.n != n {
+            let of = QUANTILES.map(|q| stats::quantile_ranks(n, q, stats::CONFIDENCE));
+            *self = Self { n, of };
+        }
+        self.of
+    }
+
+    /// The intervals, of values found by their rank.
+    pub(super) fn intervals(
+        &mut self,
+        n: u64,
+        avg: Interval,
+        at: impl Fn(u64) -> Option<f64>,
+    ) -> Intervals {
+        let [p50, p90, p95, p99] = self
+            .for_n(n)
+            .map(|(low, high)| [low.and_then(&at), high.and_then(&at)]);
+        Intervals {
+            avg,
+            p50,
+            p90,
+            p95,
+            p99,
+        }
+    }
+}
+
 /// The distribution of sorted values.
 pub(super) fn distribution(
     id: MetricId,
     sorted: &[f64],
     seed: u64,
+    ranks: &mut Ranks,
     detail: Detail,
 ) -> Distribution {
     if sorted.is_empty() {
         return Distribution::empty(id);
     }
     let at = |q: f64| stats::nearest_rank(sorted, q);
-    let ends = |q: f64| stats::quantile_interval(sorted, q);
+    let n = sorted.len() as u64;
     let avg = match detail {
         Detail::Live => [None, None],
         Detail::Full => stats::mean_interval_bca_or_t(sorted, seed),
     };
+    let of_rank = |rank: u64| {
+        let position = usize::try_from(rank).ok()?.checked_sub(1)?;
+        sorted.get(position).copied()
+    };
     Distribution {
-        n: sorted.len() as u64,
+        n,
         avg: stats::mean(sorted),
         min: sorted.first().copied(),
         max: sorted.last().copied(),
@@ -249,13 +297,7 @@ pub(super) fn distribution(
         p90: at(0.9),
         p95: at(0.95),
         p99: at(0.99),
-        ci95: Intervals {
-            avg,
-            p50: ends(0.5),
-            p90: ends(0.9),
-            p95: ends(0.95),
-            p99: ends(0.99),
-        },
+        ci95: ranks.intervals(n, avg, of_rank),
         ..Distribution::empty(id)
     }
 }

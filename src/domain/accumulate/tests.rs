@@ -216,7 +216,7 @@ fn cold_requests_stand_alone_and_cost_what_they_cost() {
     near(penalty.value, 5500.0 - 104.0);
     let [low, high] = penalty.ci95.map(Option::unwrap);
     assert!(
-        low >= 4880.0 && low < 5396.0 && high > 5396.0 && high <= 5910.0,
+        (4880.0..5396.0).contains(&low) && high > 5396.0 && high <= 5910.0,
         "{low} {high}"
     );
     assert_eq!(

@@ -141,6 +141,18 @@ fn buffering(facts: &Facts<'_>) -> Option<Caution> {
     if n < BUFFERING_MIN_GAPS || share <= MAX_SHORT_GAP_SHARE {
         return None;
     }
+    let is_late = client_late_ms(facts).is_some_and(|late| late > MAX_CLIENT_LATE_P99_MS);
+    let (cause, advice) = if is_late {
+        (
+            "This program read late, and chunks that waited for it were read together, so gaps say little about the model",
+            "Close other programs, or ask for fewer users",
+        )
+    } else {
+        (
+            "Something on the way (a proxy, the server's writer) collects chunks and sends them together, so gaps say little about the model; only a very small model makes a chunk in less",
+            "Turn off response buffering in the proxy, or measure without it",
+        )
+    };
     Some(caution(
         CautionId::Buffering,
         None,
@@ -148,8 +160,8 @@ fn buffering(facts: &Facts<'_>) -> Option<Caution> {
             "{:.0} % of the gaps between chunks are under 1 ms",
             share * 100.0
         ),
-        "Something on the way (a proxy, the server's writer) collects chunks and sends them together, so gaps say little about the model",
-        "Turn off response buffering in the proxy, or measure without it",
+        cause,
+        advice,
     ))
 }
 
@@ -173,8 +185,13 @@ fn tokens_per_chunk(facts: &Facts<'_>) -> Option<Caution> {
 fn few_samples(facts: &Facts<'_>) -> Option<Caution> {
     let least = stats::least_n(NEEDED_QUANTILE);
     let is_few = |s: &super::super::StageSummary| s.n_ended() > 0 && s.ok < least;
+    // A stage that still runs is not short of requests yet.
+    let has_ended = |i: usize| {
+        let border = facts.borders.iter().find(|b| b.stage.index() == i);
+        border.is_none_or(|b| b.end_ns.is_some())
+    };
     let few: Vec<usize> = (0..facts.stages.len())
-        .filter(|i| facts.stages.get(*i).is_some_and(is_few))
+        .filter(|i| has_ended(*i) && facts.stages.get(*i).is_some_and(is_few))
         .collect();
     let first = *few.first()?;
     let n = facts.stages.get(first).map_or(0, |s| s.ok);
@@ -255,7 +272,7 @@ fn reconnected(facts: &Facts<'_>) -> Option<Caution> {
             CautionId::Reconnected,
             None,
             format!("{n} kept connections had to be made again"),
-            "The server closes idle connections; making a new one is part of those requests' times",
+            "The server closes connections, after each answer or when they are idle; making a new one is part of those requests' times",
             "Raise the server's keep-alive time, or measure with a new connection for every request",
         )
     })
@@ -370,7 +387,7 @@ fn client_late(facts: &Facts<'_>) -> Option<Caution> {
             CautionId::ClientLate,
             None,
             format!("This program read answers {late:.1} ms late at p99"),
-            "This machine was busy; times are the kernel's own and stay right, but sends after an answer wait as long",
+            "This machine was busy; a time is the kernel's stamp of a read's last byte, so chunks that waited to be read together all seem to come with the last of them, and a send after an answer is as late",
             "Close other programs, or ask for fewer users",
         )
     })

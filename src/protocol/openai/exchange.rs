@@ -8,6 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 
 use super::Shared;
 use super::chunk::{Chunk, Text, Timings, Usage};
+use super::learned::Learned;
 use super::responses::{self, Meaning};
 use crate::domain::{Ended, Failure, FailureKind, TokenSource};
 use crate::protocol::sse::{SseEvent, SseParser};
@@ -74,6 +75,7 @@ struct Marks {
     answer: String,
     answer_is_cut: bool,
     failure: Option<Failure>,
+    learned: Learned,
 }
 
 impl OpenAiExchange {
@@ -259,10 +261,10 @@ impl Exchange for OpenAiExchange {
     }
 
     fn end(&mut self, result: Result<(), Failure>, stamp: Stamp) {
-        let status = self.status;
-        let outcome = self.outcome(result, stamp).map_err(|mut failure| {
-            failure.status = failure.status.or(status);
-            failure
+        let outcome = self.outcome(result, stamp).map_err(|failure| Failure {
+            status: failure.status.or(self.status),
+            message: self.shared.masked(&failure.message),
+            ..failure
         });
         if outcome.is_ok() {
             self.marks.finish_ns.get_or_insert(stamp.at_ns);
@@ -272,6 +274,11 @@ impl Exchange for OpenAiExchange {
 
     fn n_tokens_seen(&self) -> u64 {
         self.marks.n_tokens
+    }
+
+    /// After [DONE] or an error event nothing can follow that counts: a server that keeps the body open holds no user.
+    fn is_done(&self) -> bool {
+        self.reading == Reading::Events && (self.marks.is_done || self.marks.failure.is_some())
     }
 
     /// Closing the connection is what stops these servers.
@@ -321,8 +328,15 @@ impl Marks {
             let message = said::message_in_body(data.as_bytes());
             return self.fail(FailureKind::ErrorInStream, message);
         }
+        if let Some(text) = self.learned.text_of(data) {
+            self.count_event_tokens(false);
+            return self.take_token(text, true, stamp);
+        }
         match serde_json::from_str::<Chunk<'_>>(data) {
-            Ok(chunk) => self.take_chunk(&chunk, data, stamp),
+            Ok(chunk) => {
+                self.learned.learn(data, &chunk);
+                self.take_chunk(&chunk, data, stamp);
+            }
             // A keep-alive of some kind: no data, or an event of another name.
             Err(_) if data.is_empty() || data == "null" || event.event != "message" => {}
             Err(_) => {
@@ -342,7 +356,7 @@ impl Marks {
             (Some(choices), _) => {
                 if choices.has_token {
                     self.count_event_tokens(chunk.usage.is_some());
-                    self.take_token(&choices.text, choices.has_answer, stamp);
+                    self.take_token(choices.text.as_str(), choices.has_answer, stamp);
                 }
                 if choices.is_finished {
                     self.is_finished = true;
@@ -352,7 +366,7 @@ impl Marks {
             (None, Some(Meaning::Token { text, is_answer })) => {
                 let text = if is_answer { text } else { Text::Empty };
                 self.count_event_tokens(false);
-                self.take_token(&text, is_answer, stamp);
+                self.take_token(text.as_str(), is_answer, stamp);
             }
             (None, Some(Meaning::Finished(usage))) => {
                 self.usage = usage.or(self.usage);
@@ -371,7 +385,7 @@ impl Marks {
         self.timings = chunk.timings().or(self.timings);
     }
 
-    fn take_token(&mut self, text: &Text<'_>, is_answer: bool, stamp: Stamp) {
+    fn take_token(&mut self, text: &str, is_answer: bool, stamp: Stamp) {
         if self.n_tokens == 0 {
             self.first_token_ns = Some(stamp.at_ns);
         } else {
@@ -387,7 +401,7 @@ impl Marks {
         }
         self.n_tokens += 1;
         self.last_token = stamp;
-        self.push_answer(text.as_str());
+        self.push_answer(text);
     }
 
     /// Continuous usage: this event's tokens are what the total grew by.

@@ -7,6 +7,7 @@ mod address;
 mod body;
 mod chunk;
 mod exchange;
+mod learned;
 mod prepare;
 mod responses;
 mod server;
@@ -16,9 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
-use super::{Adapter, Exchange, HttpCall};
+use super::{Adapter, Exchange, HttpCall, mask};
 use crate::domain::{Prompt, Protocol, ServerFacts};
 
 use body::{BodyParts, BodyTemplate};
@@ -99,6 +101,8 @@ struct Shared {
     /// Names in the extra body: a refusal of one of these is not a refusal of `stream_options`.
     extra_names: Vec<String>,
     usage_refused: AtomicBool,
+    /// Taken out of what a server says in a failure.
+    secrets: Vec<SecretString>,
     facts: ServerFacts,
 }
 
@@ -116,6 +120,7 @@ impl OpenAi {
         headers
             .entry(CONTENT_TYPE)
             .or_insert(HeaderValue::from_static("application/json"));
+        let secrets = mask::secrets_in(&headers);
         let template = BodyTemplate::new(BodyParts {
             api: config.api,
             model: config.model.as_deref(),
@@ -131,6 +136,7 @@ impl OpenAi {
                 template,
                 extra_names: config.extra.keys().cloned().collect(),
                 usage_refused: AtomicBool::new(false),
+                secrets,
                 facts: config.facts,
             }),
         }
@@ -165,6 +171,12 @@ impl Adapter for OpenAi {
 impl Shared {
     fn asks_for_usage(&self) -> bool {
         self.template.asks_for_usage() && !self.usage_refused.load(Ordering::Relaxed)
+    }
+
+    /// A failure's message without the key, which a server may echo.
+    fn masked(&self, message: &str) -> String {
+        let secrets: Vec<&str> = self.secrets.iter().map(|s| s.expose_secret()).collect();
+        mask::mask(message, &secrets)
     }
 
     /// Whether a 400 or 422 with this message means that the server does not take `stream_options`.

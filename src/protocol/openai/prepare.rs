@@ -23,7 +23,8 @@ use crate::transport::{Answer, Control};
 
 /// Makes the adapter for a target whose protocol is known.
 ///
-/// Not being able to list models is no error as long as the plan names one.
+/// Not being able to list models is no error as long as the plan names one, be it that the server cannot be reached: then
+/// there is nothing left to ask, and what the requests meet is for the run to record.
 pub async fn prepare(
     target: &Target,
     workload: &Workload,
@@ -38,12 +39,15 @@ pub async fn prepare(
     let extra =
         parse_extra(&workload.extra_body).map_err(|issue| PrepareError::Refused(vec![issue]))?;
     let listing = Listing::ask(&address, control).await;
-    listing.fail_unless_reached()?;
     let named = target
         .model
         .as_deref()
         .map(str::trim)
         .filter(|name| !name.is_empty());
+    listing.fail_if_redirected()?;
+    if named.is_none() && !extra.contains_key("model") {
+        listing.fail_unless_reached()?;
+    }
     let model = match named {
         Some(name) => Some(name.to_owned()),
         None if extra.contains_key("model") => None,
@@ -89,6 +93,7 @@ pub async fn describe(
     let address = Address::of(url);
     let api = Api::of(protocol).or(address.api).unwrap_or(Api::Chat);
     let listing = Listing::ask(&address, control).await;
+    listing.fail_if_redirected()?;
     listing.fail_unless_reached()?;
     listing.fail_while_loading()?;
     let mut info = listing.to_info(&address, api, control).await;
@@ -201,8 +206,8 @@ impl Listing {
         }
     }
 
-    /// A server that cannot be reached at all, or is elsewhere; a slow or refused list is not that.
-    fn fail_unless_reached(&self) -> Result<(), PrepareError> {
+    /// The server is elsewhere.
+    fn fail_if_redirected(&self) -> Result<(), PrepareError> {
         match self.best() {
             Some((_, Asked::Answered(answer))) if (300..400).contains(&answer.status) => {
                 let to = answer.header(&LOCATION).unwrap_or("another address");
@@ -211,6 +216,13 @@ impl Listing {
                     format!("The server redirects to “{to}”; use that address"),
                 ))
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// A server that cannot be reached at all; a slow or refused list is not that.
+    fn fail_unless_reached(&self) -> Result<(), PrepareError> {
+        match self.best() {
             Some((_, Asked::Unreachable(failure))) if failure.kind.is_unreachable() => {
                 Err(PrepareError::Unreachable(failure.clone()))
             }

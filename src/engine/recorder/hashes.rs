@@ -1,0 +1,83 @@
+//! What was asked and answered, as length and hash.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::{Prompt, TextFacts};
+
+/// Prompts whose hash is kept, since most runs repeat theirs.
+const MAX_KNOWN_PROMPTS: usize = 1_024;
+
+/// Texts as length and hash; remembers those of prompts that come again.
+pub(super) struct Hashes {
+    keep_text: bool,
+    /// By address: each entry holds its prompt, so that an address is never used twice.
+    prompts: HashMap<(usize, usize), (Prompt, TextFacts)>,
+}
+
+impl Hashes {
+    pub(super) fn new(keep_text: bool) -> Self {
+        Self {
+            keep_text,
+            prompts: HashMap::new(),
+        }
+    }
+
+    /// The system prompt, a blank line, the user prompt; only the latter where there is no system prompt.
+    pub(super) fn prompt(&mut self, prompt: &Prompt) -> TextFacts {
+        let address = |text: &Arc<str>| text.as_ptr() as usize;
+        let key = (
+            prompt.system.as_ref().map_or(0, address),
+            address(&prompt.user),
+        );
+        if let Some((_, facts)) = self.prompts.get(&key) {
+            return facts.clone();
+        }
+        let facts = match &prompt.system {
+            Some(system) => self.text(&format!("{system}\n\n{}", prompt.user)),
+            None => self.text(&prompt.user),
+        };
+        if self.prompts.len() < MAX_KNOWN_PROMPTS {
+            self.prompts.insert(key, (prompt.clone(), facts.clone()));
+        }
+        facts
+    }
+
+    pub(super) fn text(&self, text: &str) -> TextFacts {
+        let digest = Sha256::digest(text.as_bytes());
+        let first = digest.iter().take(8);
+        let hash = first.fold(0, |hash: u64, byte| hash << 8 | u64::from(*byte));
+        TextFacts {
+            chars: text.chars().count() as u64,
+            hash: format!("{hash:016x}"),
+            text: self.keep_text.then(|| text.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_told_by_length_and_hash() {
+        let mut hashes = Hashes::new(false);
+        let facts = hashes.text("abc");
+        // FIPS 180-2, appendix B.1.
+        assert_eq!((facts.chars, &*facts.hash), (3, "ba7816bf8f01cfea"));
+        let prompt = |system: Option<&str>, user: &str| Prompt {
+            system: system.map(Arc::from),
+            user: Arc::from(user),
+        };
+        let of = prompt(Some("s"), "é");
+        assert_eq!(hashes.prompt(&of), hashes.text("s\n\né"));
+        assert_eq!(hashes.prompt(&of).chars, 4);
+        assert_ne!(
+            hashes.prompt(&prompt(None, "u")).hash,
+            hashes.prompt(&prompt(None, "v")).hash
+        );
+        assert_eq!(Hashes::new(true).text("abc").text.as_deref(), Some("abc"));
+    }
+}

@@ -1,0 +1,208 @@
+//! The executor under a paused clock, with scripted drivers: virtual nanoseconds, exact.
+
+mod endings;
+mod timing;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::outbox::Note;
+use super::*;
+use crate::domain::{
+    ClosedMode, Cold, ColdHow, Connections, Failure, FailureKind, InFlight, Outcome, Phase, Plan,
+    Prompt, RequestRecord, Stage, StageBorder, StageIdx, TierLength, Warmup,
+};
+
+const MS: u64 = 1_000_000;
+
+/// What a scripted request does.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Take(u64),
+    Fail(u64, FailureKind, Option<u16>),
+    Panic,
+    Hang,
+    /// Blocks the whole thread, for real.
+    Block(u64),
+}
+
+/// Acts of each request, by its job.
+type Script = Arc<dyn Fn(&Job) -> Act + Send + Sync>;
+
+#[derive(Default)]
+struct Seen {
+    connects: AtomicU32,
+    closes: AtomicU32,
+    most_connecting: AtomicU32,
+    connecting: AtomicU32,
+}
+
+struct Scripted {
+    clock: Clock,
+    script: Script,
+    seen: Arc<Seen>,
+}
+
+impl Driver for Scripted {
+    async fn connect(&mut self) -> Result<(), Failure> {
+        self.seen.connects.fetch_add(1, Relaxed);
+        let now = self.seen.connecting.fetch_add(1, Relaxed) + 1;
+        self.seen.most_connecting.fetch_max(now, Relaxed);
+        sleep(Duration::from_millis(5)).await;
+        self.seen.connecting.fetch_sub(1, Relaxed);
+        Ok(())
+    }
+
+    async fn perform(&mut self, job: &Job, live: &Live) -> Performed {
+        let outcome = match (self.script)(job) {
+            Act::Take(ms) => {
+                sleep(Duration::from_millis(ms)).await;
+                Outcome::Ok
+            }
+            Act::Fail(ms, kind, status) => {
+                sleep(Duration::from_millis(ms)).await;
+                Outcome::Failed(Failure {
+                    kind,
+                    status,
+                    message: "scripted".to_owned(),
+                })
+            }
+            Act::Panic => panic!("scripted panic"),
+            Act::Hang => std::future::pending().await,
+            Act::Block(ms) => {
+                std::thread::sleep(Duration::from_millis(ms));
+                Outcome::Ok
+            }
+        };
+        live.add_tokens(1);
+        let mut record = job.record(outcome, self.clock.now_ns());
+        record.tokens_out = Some(1);
+        record.into()
+    }
+
+    async fn give_up(&mut self, job: &Job, outcome: Outcome) -> Performed {
+        let mut record = job.record(outcome, self.clock.now_ns());
+        record.first_token_ns = Some(job.dispatched_ns);
+        record.into()
+    }
+
+    fn close(&mut self) {
+        self.seen.closes.fetch_add(1, Relaxed);
+    }
+}
+
+struct Bench {
+    plan: Plan,
+    clock: Clock,
+    control: Arc<Control>,
+    desk: Arc<Desk>,
+    notes: Receiver<Note>,
+    seen: Arc<Seen>,
+    script: Script,
+}
+
+/// What a run left behind.
+struct Left {
+    /// In the order of ending.
+    records: Vec<RequestRecord>,
+    borders: Vec<StageBorder>,
+    in_flight: Vec<InFlight>,
+    seen: Arc<Seen>,
+    end_ns: u64,
+    peak: u32,
+}
+
+impl Bench {
+    fn new(plan: Plan, script: impl Fn(&Job) -> Act + Send + Sync + 'static) -> Self {
+        let clock = Clock::new();
+        let control = Arc::new(Control::new());
+        let (outbox, notes) = outbox(10_000);
+        let desk = Arc::new(Desk {
+            clock: clock.clone(),
+            seed: plan.seed,
+            grace_ns: arrivals::ns_from_secs(plan.grace_secs),
+            prompts: Box::new(|seq, _| Prompt {
+                system: None,
+                user: format!("prompt {seq}").into(),
+            }),
+            live: Arc::new(Live::new(1_000)),
+            control: Arc::clone(&control),
+            guard: Mutex::new(Guard::new(plan.limits.clone())),
+            outbox,
+            next_seq: AtomicU64::new(0),
+        });
+        Self {
+            plan,
+            clock,
+            control,
+            desk,
+            notes,
+            seen: Arc::default(),
+            script: Arc::new(script),
+        }
+    }
+
+    async fn run(self) -> Left {
+        let (clock, seen) = (self.clock, Arc::clone(&self.seen));
+        conduct::conduct(&self.plan, &self.desk, |_user| Scripted {
+            clock: clock.clone(),
+            script: Arc::clone(&self.script),
+            seen: Arc::clone(&seen),
+        })
+        .await;
+        let (mut records, mut borders, mut in_flight) = (Vec::new(), Vec::new(), Vec::new());
+        for note in self.notes.try_iter() {
+            match note {
+                Note::Ended(ended) => records.push(ended.0.record),
+                Note::Border(border) => borders.push(border),
+                Note::InFlight(seen) => in_flight.push(seen),
+            }
+        }
+        assert_eq!(self.desk.live.in_flight(), 0, "every start has its end");
+        Left {
+            records,
+            borders,
+            in_flight,
+            seen: self.seen,
+            end_ns: clock.now_ns(),
+            peak: self.desk.live.peak(),
+        }
+    }
+}
+
+fn plan(users: &str, mode: ClosedMode, length: TierLength<'_>) -> Plan {
+    let mut plan = Plan::simple("http://127.0.0.1:1");
+    plan.target.connections = Connections::New;
+    plan.stages = Stage::closed_tiers(users, mode, length).unwrap();
+    plan
+}
+
+/// `(dispatched, end)` in ms of each record, in the order of sending.
+fn times(left: &Left) -> Vec<(u64, u64)> {
+    let mut records: Vec<&RequestRecord> = left.records.iter().collect();
+    records.sort_by_key(|r| r.seq);
+    let exact = |ns: u64| {
+        assert_eq!(ns % MS, 0, "{ns} is no whole millisecond");
+        ns / MS
+    };
+    records
+        .iter()
+        .map(|r| (exact(r.dispatched_ns), exact(r.end_ns)))
+        .collect()
+}
+
+fn held(stage: u16, mean: f64, held: Option<u32>) -> InFlight {
+    InFlight {
+        stage: StageIdx(stage),
+        mean,
+        held,
+    }
+}
+
+fn count(left: &Left, what: impl Fn(&RequestRecord) -> bool) -> usize {
+    left.records.iter().filter(|r| what(r)).count()
+}
