@@ -90,7 +90,7 @@ impl Guard {
         }
         if self.alike.is_some() && self.n_ended == ALIKE_MAX {
             return Some(format!(
-                "The first {ALIKE_MAX} requests all failed alike ({}): {}",
+                "The first {ALIKE_MAX} requests that ended all failed alike ({}): {}",
                 failure.kind.label(),
                 said()
             ));

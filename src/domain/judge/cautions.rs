@@ -223,7 +223,8 @@ fn tokens_per_chunk(facts: &Facts<'_>) -> Option<Caution> {
 
 fn few_samples(facts: &Facts<'_>) -> Option<Caution> {
     let least = stats::least_n(NEEDED_QUANTILE);
-    let is_few = |s: &super::super::StageSummary| s.n_ended() > 0 && s.ok < least;
+    // Where none ended well there is no percentile to doubt.
+    let is_few = |s: &super::super::StageSummary| s.ok > 0 && s.ok < least;
     // A stage that still runs is not short of requests yet.
     let has_ended = |i: usize| {
         let border = facts.borders.iter().find(|b| b.stage.index() == i);
