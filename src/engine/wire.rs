@@ -13,14 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
 use tokio::time::timeout;
 
 use crate::domain::{
     ConnectionFacts, ConnectionKind, Connections, Failure, FailureKind, Outcome, RequestRecord,
     Stamps, Target,
 };
+use crate::protocol::headers::failure_from_transport;
 use crate::protocol::{Exchange, HttpCall, SharedAdapter, Stamp};
 use crate::transport::{
     Chunk, Clock, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
@@ -74,7 +73,7 @@ impl Wires {
         let limit = Duration::from_nanos(self.connect_ns);
         match timeout(limit, self.connector.connect(&self.clock)).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(failure_from(&error)),
+            Ok(Err(error)) => Err(failure_from_transport(&error)),
             Err(_elapsed) => Err(Failure::new(
                 FailureKind::TimeoutConnect,
                 format!(
@@ -267,10 +266,7 @@ impl Driver for WireDriver {
             let wires = &*self.wires;
             let tell = async {
                 let mut connection = wires.open().await.ok()?;
-                connection
-                    .send(request_from(&call)?, &wires.clock)
-                    .await
-                    .ok()
+                connection.send(call.to_request()?, &wires.clock).await.ok()
             };
             // Best effort: the server may be gone, and the request is over either way.
             timeout(CANCEL_MAX, tell).await.ok();
@@ -320,7 +316,7 @@ impl Caller<'_> {
                         self.wires.closes.store(true, Relaxed);
                     }
                     self.mark_sent();
-                    return Err(failure_from(&error));
+                    return Err(failure_from_transport(&error));
                 }
             }
         };
@@ -375,7 +371,7 @@ impl Caller<'_> {
         &mut self,
         call: &HttpCall,
     ) -> Result<Result<ResponseHead, TransportError>, Failure> {
-        let request = request_from(call).ok_or_else(|| {
+        let request = call.to_request().ok_or_else(|| {
             Failure::new(
                 FailureKind::Client,
                 format!("The path “{}” cannot be requested", call.path_and_query),
@@ -451,7 +447,7 @@ impl Caller<'_> {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     // What was known to be over cannot be broken any more.
-                    let failure = (!self.dog.is_done()).then(|| failure_from(&error));
+                    let failure = (!self.dog.is_done()).then(|| failure_from_transport(&error));
                     return self.drop_rest(failure);
                 }
             }
@@ -510,33 +506,6 @@ fn facts_of(connection: &Connection, kind: ConnectionKind) -> ConnectionFacts {
 }
 
 /// `None` where the path is none.
-fn request_from(call: &HttpCall) -> Option<Request<Bytes>> {
-    let mut request = Request::builder()
-        .method(call.method.clone())
-        .uri(&call.path_and_query)
-        .body(call.body.clone())
-        .ok()?;
-    *request.headers_mut() = call.headers.clone();
-    Some(request)
-}
-
-fn failure_from(error: &TransportError) -> Failure {
-    let kind = match error.kind {
-        TransportErrorKind::Dns => FailureKind::Dns,
-        TransportErrorKind::Connect => FailureKind::Connect,
-        TransportErrorKind::Tls => FailureKind::Tls,
-        TransportErrorKind::TimeoutConnect => FailureKind::TimeoutConnect,
-        TransportErrorKind::TimeoutFirstByte => FailureKind::TimeoutFirstByte,
-        TransportErrorKind::TimeoutIdle => FailureKind::TimeoutIdle,
-        TransportErrorKind::TimeoutTotal => FailureKind::TimeoutTotal,
-        TransportErrorKind::StaleConnection => FailureKind::StaleConnection,
-        TransportErrorKind::Reset => FailureKind::Reset,
-        TransportErrorKind::Truncated => FailureKind::ErrorTruncated,
-        TransportErrorKind::Protocol => FailureKind::Protocol,
-        TransportErrorKind::Client => FailureKind::Client,
-    };
-    Failure::new(kind, error.message.clone())
-}
 
 /// The exchange is over and cannot say how: a fault of ours, told as what it looks like.
 fn no_result() -> Failure {
