@@ -15,7 +15,6 @@ use crate::cli::{code, inferometer, lines_of, text};
 
 /// A run of the binary in a home of its own.
 struct Seen {
-    home: tempfile::TempDir,
     code: i32,
     stdout: String,
     stderr: String,
@@ -26,10 +25,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(home: tempfile::TempDir, file: &Path, output: &Output) -> Self {
+    fn of(file: &Path, output: &Output) -> Self {
         let stdout = text(&output.stdout);
         Self {
-            home,
             code: code(output),
             summary: serde_json::from_str(&stdout).unwrap_or_default(),
             stdout,
@@ -91,6 +89,11 @@ impl Seen {
     }
 }
 
+/// What a person sees on both ends.
+fn both(output: &Output) -> String {
+    [text(&output.stdout), text(&output.stderr)].concat()
+}
+
 fn flags(url: &str, file: &Path, more: &[&str]) -> Vec<String> {
     let fixed = [
         "run",
@@ -126,5 +129,7 @@ fn measure_with(url: &str, more: &[&str], set: impl FnOnce(&mut Command)) -> See
     let (mut command, home, file) = prepared(url, more);
     set(&mut command);
     let output = command.output().unwrap();
-    Seen::of(home, &file, &output)
+    let seen = Seen::of(&file, &output);
+    drop(home);
+    seen
 }

@@ -1,5 +1,6 @@
 //! `run`, `show` and `demo`: a session, its progress on stderr, the summary on stdout.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,7 +65,11 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    measure(plan, args.out.clone(), args.json, args.quiet)
+    let said = Said {
+        json: args.json,
+        quiet: args.quiet,
+    };
+    measure(plan, args.out.clone(), said)
 }
 
 pub(super) fn demo(args: &DemoArgs) -> ExitCode {
@@ -80,12 +85,27 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
         ));
     }
     match crate::session::demo_plan(&server.openai_url()) {
-        Ok(plan) => measure(plan, args.out.clone(), args.json, args.quiet),
+        Ok(plan) => {
+            let said = Said {
+                json: args.json,
+                quiet: args.quiet,
+            };
+            measure(plan, args.out.clone(), said)
+        }
         Err(message) => super::fail(&message),
     }
 }
 
-fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCode {
+/// What is printed of a run.
+#[derive(Clone, Copy)]
+struct Said {
+    /// The summary as JSON.
+    json: bool,
+    /// No progress.
+    quiet: bool,
+}
+
+fn measure(plan: Plan, out: Option<PathBuf>, said: Said) -> ExitCode {
     let mut door = match Door::open() {
         Ok(door) => door,
         Err(message) => return super::fail(&message),
@@ -99,7 +119,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
         out,
     });
     let mut progress = Progress {
-        quiet,
+        quiet: said.quiet,
         ..Progress::default()
     };
     let mut restarts = Restarts::default();
@@ -117,7 +137,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, json: bool, quiet: bool) -> ExitCod
                     let interrupted = door.session.was_interrupted();
                     return match restarts.unanswered().filter(|_| !interrupted) {
                         Some(message) => super::fail(message),
-                        None => finish(&run, json, interrupted),
+                        None => finish(&run, said, interrupted),
                     };
                 }
                 Event::Failed { message } => {
@@ -167,14 +187,15 @@ fn refused(issues: &[Issue], interrupted: bool) -> ExitCode {
     })
 }
 
-fn finish(run: &RunData, json: bool, interrupted: bool) -> ExitCode {
-    let text = if json {
+fn finish(run: &RunData, said: Said, interrupted: bool) -> ExitCode {
+    let mut text = if said.json {
         summary::json(run)
     } else {
-        let saved = run.file.as_ref();
-        let saved = saved.map(|file| format!("\nSaved {}\n", file.display()));
-        summary::text(run) + &saved.unwrap_or_default()
+        summary::text(run)
     };
+    if let Some(file) = run.file.as_ref().filter(|_| !said.json) {
+        writeln!(text, "\nSaved {}", file.display()).ok();
+    }
     print::out(&text, exit_code(run, interrupted))
 }
 
