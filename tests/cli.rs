@@ -51,6 +51,25 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Exit 0, or 3 for nothing but that this machine was busy with other tests meanwhile.
+#[track_caller]
+pub(crate) fn assert_measured(output: &Output) {
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let reasons = summary["verdict"]["reasons"].as_array();
+    let is_busy = |reason: &Value| {
+        let reason = reason.as_str().unwrap();
+        reason.starts_with("A 10 ms ticker") || reason.starts_with("This program used")
+    };
+    let is_all_busy = reasons.is_some_and(|r| !r.is_empty() && r.iter().all(is_busy));
+    assert!(
+        code(output) == 0 || (code(output) == 3 && is_all_busy),
+        "{}: {}\n{}",
+        code(output),
+        text(&output.stderr),
+        text(&output.stdout)
+    );
+}
+
 pub(crate) fn lines_of(path: &Path) -> Vec<Value> {
     std::fs::read_to_string(path)
         .unwrap()
@@ -86,13 +105,7 @@ fn tiers_give_one_entry_each_and_the_file_says_the_same() {
         &out,
     ];
     let output = run(home.path(), &args);
-    assert_eq!(
-        code(&output),
-        0,
-        "{}\n{}",
-        text(&output.stderr),
-        text(&output.stdout)
-    );
+    assert_measured(&output);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let stages = summary["stages"].as_array().unwrap();
     assert_eq!(
@@ -210,7 +223,7 @@ fn gradio_is_measured_over_both_wires() {
             "--json",
         ];
         let output = run(home.path(), &args);
-        assert_eq!(code(&output), 0, "{mode}: {}", text(&output.stderr));
+        assert_measured(&output);
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
         let metrics = &summary["stages"][0]["metrics"];
         assert_eq!(metrics["queue_submit"]["n"], 6, "{mode}");
@@ -346,7 +359,7 @@ fn a_plan_file_is_checked_whole_and_flags_override_it() {
             "--json",
         ],
     );
-    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert_measured(&output);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["stages"][0]["ok"], 2);
     let kept: Vec<_> = std::fs::read_dir(home.path().join("runs"))

@@ -105,7 +105,7 @@ fn begin(url: &str, more: &[&str]) -> Under {
 impl Under {
     fn end(self) -> Seen {
         let output = self.child.wait_with_output().unwrap();
-        Seen::of(&self.file, &output)
+        Seen::of(&self.file, output)
     }
 }
 

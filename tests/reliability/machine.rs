@@ -70,7 +70,7 @@ fn a_process_that_was_stopped_is_not_valid() {
     std::thread::sleep(Duration::from_secs(3));
     signal(&child, "CONT");
     let output = child.wait_with_output().unwrap();
-    let seen = Seen::of(&file, &output);
+    let seen = Seen::of(&file, output);
     drop(home);
     seen.assert_code(3);
     assert!(

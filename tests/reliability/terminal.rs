@@ -53,7 +53,7 @@ fn the_cold_probe_waits_for_the_person() {
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");
-    let seen = Seen::of(&file, &output);
+    let seen = Seen::of(&file, output);
     drop(home);
     seen.assert_fine();
     let cold = seen.summary["cold"]["requests"].as_array().unwrap();
