@@ -31,7 +31,7 @@ pub fn presets() -> Vec<Preset> {
 /// A plan's text to start from: a preset by its id, or the simplest plan.
 ///
 /// # Errors
-/// A sentence that names the presets there are.
+/// A sentence: which presets there are, or what no plan's address may hold.
 pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, String> {
     let mut plan = match preset {
         None => Plan::simple("http://127.0.0.1:8000/v1"),
@@ -55,7 +55,12 @@ pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, Strin
             return Err(format!("--url: {}", issue.message));
         }
     }
-    Ok(store::to_toml(&plan))
+    // The address alone: a preset's other fields are sound. Above all, one with a password must not be written.
+    let issue = plan.check().into_iter().find(|i| i.field == "target.url");
+    match issue {
+        Some(issue) => Err(format!("{}: {}", issue.field, issue.message)),
+        None => Ok(store::to_toml(&plan)),
+    }
 }
 
 /// The demo plan against a demo server's URL.

@@ -12,7 +12,7 @@ use super::server::{
     Manners, Step, body, chunk, done, end, event, finish, good, head, serve, serve_with, token,
     write,
 };
-use super::{measure, measure_with};
+use super::{both, measure, measure_with};
 use crate::cli::{code, run, text};
 
 const CANARY: &str = "sk-canary-51c0ffee9b7d4e20";
@@ -249,7 +249,9 @@ fn a_refused_key_stops_after_ten_and_is_never_told() {
             "--key-env",
             "CANARY_KEY",
         ],
-        |command| drop(command.env("CANARY_KEY", CANARY)),
+        |command| {
+            command.env("CANARY_KEY", CANARY);
+        },
     );
     seen.assert_code(4);
     assert!(
@@ -285,9 +287,17 @@ fn a_refused_key_stops_after_ten_and_is_never_told() {
             .env("CANARY_KEY", CANARY)
             .output()
             .unwrap();
-        let said = text(&output.stdout) + &text(&output.stderr);
+        let said = both(&output);
         assert!(said.contains("401"), "{ask:?}: {said}");
         assert!(!said.contains(CANARY), "{ask:?}: {said}");
+    }
+    let curl = format!(
+        "curl {url}/chat/completions -H 'x-api-key: {CANARY}' -H 'Authorization: Bearer {CANARY}'"
+    );
+    for form in [&["detect", &curl][..], &["detect", &curl, "--json"]] {
+        let output = run(home.path(), form);
+        let said = both(&output);
+        assert!(!said.contains(CANARY), "{form:?}: {said}");
     }
     let new = run(
         home.path(),
@@ -298,8 +308,8 @@ fn a_refused_key_stops_after_ten_and_is_never_told() {
             &format!("http://user:{CANARY}@127.0.0.1:1/v1"),
         ],
     );
-    let said = text(&new.stdout) + &text(&new.stderr);
-    assert!(code(&new) == 2 || !said.contains(CANARY), "{said}");
+    let said = both(&new);
+    assert!(code(&new) == 2 && !said.contains(CANARY), "{said}");
 }
 
 /// IMF-fixdate, as a server writes it.
@@ -311,7 +321,7 @@ fn http_date(at: SystemTime) -> String {
 #[test]
 fn a_wait_that_is_asked_for_is_told_and_nothing_is_sent_again() {
     for status in [429, 503] {
-        let in_two_minutes = SystemTime::now() + Duration::from_secs(120);
+        let in_two_minutes = SystemTime::now() + Duration::from_mins(2);
         for (value, range) in [
             ("7".to_owned(), 7..=7),
             (http_date(in_two_minutes), 90..=120),
@@ -348,7 +358,7 @@ fn a_wait_that_is_asked_for_is_told_and_nothing_is_sent_again() {
                 .split_whitespace()
                 .filter_map(|w| w.parse::<i64>().ok());
             assert!(
-                secs.last().is_some_and(|s| range.contains(&s)),
+                secs.max().is_some_and(|s| range.contains(&s)),
                 "{value}: {said}"
             );
         }
@@ -375,7 +385,9 @@ fn a_redirect_is_not_followed() {
     let seen = measure_with(
         &server.url(),
         &["--iterations", "3", "--key-env", "CANARY_KEY"],
-        |command| drop(command.env("CANARY_KEY", CANARY)),
+        |command| {
+            command.env("CANARY_KEY", CANARY);
+        },
     );
     seen.assert_code(4);
     assert_eq!(server.n_posts(), 3);
@@ -390,7 +402,9 @@ fn a_redirect_is_not_followed() {
     let seen = measure_with(
         &server.url(),
         &["--iterations", "3", "--key-env", "CANARY_KEY"],
-        |command| drop(command.env("CANARY_KEY", CANARY)),
+        |command| {
+            command.env("CANARY_KEY", CANARY);
+        },
     );
     seen.assert_code(2);
     assert!(seen.stderr.contains(&new_url), "{}", seen.stderr);
@@ -401,6 +415,45 @@ fn a_redirect_is_not_followed() {
         std::io::ErrorKind::WouldBlock,
         "nobody came there"
     );
+}
+
+#[test]
+fn a_servers_words_cannot_move_the_cursor() {
+    const HOSTILE: &str = r#"{"error":{"message":"a\u001b[2J\u0007\u202eb\r\nc"}}"#;
+    let refusal = body(403, "", HOSTILE);
+    let (posts, gets) = (refusal.clone(), refusal);
+    let manners = Manners {
+        get: gets,
+        ..Manners::default()
+    };
+    let server = serve_with(manners, move |_| vec![write(&posts)]);
+    let home = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let asks: [&[&str]; 3] = [
+        &[
+            "run",
+            "--url",
+            &url,
+            "--protocol",
+            "openai-chat",
+            "--model",
+            "m\u{1b}]0;x\u{7}",
+            "--iterations",
+            "12",
+        ],
+        &["run", "--url", &url, "--protocol", "openai-chat"],
+        &["detect", &url],
+    ];
+    for ask in asks {
+        let output = run(home.path(), ask);
+        let said = both(&output);
+        assert!(
+            said.contains("403") && said.contains("[2J"),
+            "{ask:?}: {said}"
+        );
+        let is_bad = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!said.contains(is_bad), "{ask:?}: {said:?}");
+    }
 }
 
 fn gzip(text: &str) -> Vec<u8> {
