@@ -31,7 +31,7 @@ pub(super) struct Bench(Harness<'static, Driven>);
 /// The plan that the window starts with.
 pub(super) fn demo_plan() -> Plan {
     let mut plan = Plan::simple("http://127.0.0.1:53121/v1");
-    plan.label = "Demo plan".to_owned();
+    "Demo plan".clone_into(&mut plan.label);
     plan.target.protocol = Protocol::OpenAiChat;
     let length = TierLength::Requests("40");
     plan.stages = Stage::closed_tiers("1, 4, 16", ClosedMode::Steady, length).unwrap();

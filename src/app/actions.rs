@@ -187,7 +187,12 @@ impl Action {
 
     /// Its first key as a hint: `Ctrl Enter`, `Esc`.
     pub fn key_hint(self) -> String {
-        self.info().keys.first().map(key_text).unwrap_or_default()
+        self.info()
+            .keys
+            .first()
+            .copied()
+            .map(key_text)
+            .unwrap_or_default()
     }
 
     /// Why it cannot be done now; `None` when it can.
@@ -195,25 +200,23 @@ impl Action {
         let off = |is_off: bool, why: &str| is_off.then(|| why.to_owned());
         let running = state.is_running();
         match self {
-            Self::NewPlan => off(running, "A run is under way"),
-            Self::Undo if running => off(true, "Locked while running"),
-            Self::Redo if running => off(true, "Locked while running"),
+            Self::Undo | Self::Redo if running => off(true, "Locked while running"),
             Self::Undo => off(!state.has_undo(), "Nothing to undo"),
             Self::Redo => off(!state.has_redo(), "Nothing to redo"),
             Self::Save | Self::SaveAs => things_to_fix(state.n_blocking(), "save"),
             Self::Start if state.starting => off(true, "Starting"),
-            Self::Start if running => off(true, "A run is under way"),
+            Self::NewPlan | Self::Start | Self::SendOne | Self::RunAgain if running => {
+                off(true, "A run is under way")
+            }
             Self::Start => things_to_fix(state.n_blocking(), "start"),
             Self::Stop => off(!running, "Nothing runs"),
-            Self::SendOne if running => off(true, "A run is under way"),
             Self::SendOne if state.test.is_pending() => off(true, "A test request is under way"),
             Self::SendOne => things_to_fix(state.form.issues_of_one_request().len(), "send one"),
             Self::SaveRun => {
                 let file = state.shown.as_ref().and_then(|r| r.file.as_ref());
                 off(file.is_none(), "No run file is shown")
             }
-            Self::RunAgain if running => off(true, "A run is under way"),
-            Self::RunAgain => off(state.shown.is_none(), "No run is shown"),
+            Self::RunAgain | Self::CompareThis => off(state.shown.is_none(), "No run is shown"),
             Self::ServerRestarted => off(!state.awaits_restart(), "Nothing waits for a restart"),
             Self::ShowTest => off(
                 state.test.value().is_none() && !state.test.is_pending(),
@@ -223,7 +226,6 @@ impl Action {
                 state.measure_shows == MeasureShows::Run,
                 "The run is shown already",
             ),
-            Self::CompareThis => off(state.shown.is_none(), "No run is shown"),
             Self::CompareTicked => match state.library.n_ticked() {
                 2 => None,
                 n => Some(format!("Tick two runs to compare; {n} ticked")),
@@ -242,7 +244,7 @@ fn things_to_fix(n: usize, verb: &str) -> Option<String> {
 }
 
 /// `Ctrl Shift S`; `Cmd` in place of `Ctrl` on macOS.
-pub fn key_text(shortcut: &KeyboardShortcut) -> String {
+pub fn key_text(shortcut: KeyboardShortcut) -> String {
     let modifiers = shortcut.modifiers;
     let mut words = Vec::new();
     if modifiers.command || modifiers.ctrl {
@@ -299,7 +301,7 @@ mod tests {
             assert_eq!(row.action.info().text, row.text, "{:?}", row.action);
             assert!(!row.text.ends_with('.') && !row.tooltip.ends_with('.'));
             for key in row.keys {
-                assert!(keys.insert(key_text(key)), "{} twice", key_text(key));
+                assert!(keys.insert(key_text(*key)), "{} twice", key_text(*key));
             }
         }
         let texts: BTreeSet<&str> = ACTIONS.iter().map(|a| a.text).collect();

@@ -9,11 +9,11 @@ use super::state::{AppState, WindowRequest};
 
 /// The focus goes into these by a key or a button.
 pub fn url_field_id() -> egui::Id {
-    egui::Id::new("target url")
+    egui::Id::unique("target url")
 }
 
 pub fn filter_field_id() -> egui::Id {
-    egui::Id::new("library filter")
+    egui::Id::unique("library filter")
 }
 
 /// What the window keeps between frames for the state.
@@ -47,7 +47,8 @@ impl Glue {
         }
         let now = ctx.input(|i| i.time);
         if let Some(secs) = state.tick(now) {
-            ctx.request_repaint_after(std::time::Duration::from_secs_f64(secs.max(0.02)));
+            let wait = std::time::Duration::try_from_secs_f64(secs.max(0.02));
+            ctx.request_repaint_after(wait.unwrap_or_default());
         }
         self.apply_settings(ctx, &state.settings);
     }

@@ -93,7 +93,7 @@ pub(crate) fn line_ui(ui: &mut Ui) {
 }
 
 fn item_ui(ui: &mut Ui, info: &ActionInfo, why_not: Option<String>) -> Response {
-    let key = info.keys.first().map(key_text).unwrap_or_default();
+    let key = info.keys.first().copied().map(key_text).unwrap_or_default();
     let response = row_ui(ui, info.text, &key, why_not.is_none());
     match why_not {
         Some(why) => response.on_disabled_hover_text(why),

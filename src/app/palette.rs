@@ -8,7 +8,7 @@ use super::theme::{Text, Theme, radius, size};
 use super::widgets::Field;
 
 /// The open palette.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Palette {
     pub query: String,
     pub chosen: usize,
@@ -23,7 +23,7 @@ pub enum Entry {
 }
 
 /// A row of the palette.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Row {
     pub entry: Entry,
     pub text: String,
@@ -40,7 +40,7 @@ impl Palette {
                 let row = Row {
                     entry: Entry::Action(info.action),
                     text: info.text.to_owned(),
-                    key: info.keys.first().map(key_text).unwrap_or_default(),
+                    key: info.keys.first().copied().map(key_text).unwrap_or_default(),
                     why_not: info.action.why_not(state),
                 };
                 rows.push((rank, row));
@@ -118,7 +118,7 @@ pub fn palette_ui(ctx: &Context, state: &mut AppState) {
     };
     let mut frame = super::dialogs::frame(ctx);
     frame.inner_margin = egui::Margin::same(8);
-    let id = Id::new("palette");
+    let id = Id::unique("palette");
     let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(0.0, 80.0));
     let rows = palette.rows(state);
     let mut run = None;
@@ -163,6 +163,7 @@ fn palette_body(ui: &mut Ui, palette: &mut Palette, rows: &[Row]) -> Option<usiz
     }
     palette.chosen = palette.chosen.min(last);
     let mut run = enter.then_some(palette.chosen);
+    ui.spacing_mut().scroll.floating_allocated_width = 8.0;
     ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let theme = Theme::of(ui);

@@ -80,7 +80,7 @@ impl<T> Fetch<T> {
 }
 
 /// The run under way.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Running {
     pub id: String,
     pub file: Option<PathBuf>,
@@ -95,7 +95,7 @@ pub enum BannerKind {
 }
 
 /// A sentence above the view, until it is dismissed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Banner {
     pub kind: BannerKind,
     pub text: String,
@@ -112,7 +112,7 @@ pub enum WindowRequest {
 }
 
 /// Where the form's plan lives.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum PlanHome {
     /// A preset, as it came.
     BuiltIn(&'static str),

@@ -1,5 +1,6 @@
 //! Every part of the form is found by its label, and every issue stands at its field.
 
+use egui_kittest::kittest::Queryable as _;
 use inferometer::app::form::{KeySource, LoadKind};
 use inferometer::domain::{
     ClosedMode, ColdHow, Connections, GradioEndpoint, HttpVersion, InputField, InputKind, Issue,
@@ -8,6 +9,11 @@ use inferometer::domain::{
 use inferometer::session::Event;
 
 use super::Bench;
+
+/// Equal but for rounding.
+fn is(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-9
+}
 
 /// A text field, what is typed, and whether the plan then holds it.
 type TextCase = (&'static str, &'static str, fn(&Plan) -> bool);
@@ -45,13 +51,13 @@ fn each_text_field_reaches_the_plan() {
         ("Label", "mine", |p| p.label == "mine"),
         ("Tags", "a, b", |p| p.tags == ["a", "b"]),
         ("Seed", "42", |p| p.seed == 42),
-        ("Pause between stages", "1.5", |p| p.pause_secs == 1.5),
-        ("Grace at a timed end", "2", |p| p.grace_secs == 2.0),
+        ("Pause between stages", "1.5", |p| is(p.pause_secs, 1.5)),
+        ("Grace at a timed end", "2", |p| is(p.grace_secs, 2.0)),
         ("Connect within", "3", |p| {
-            p.target.timeouts.connect_secs == 3.0
+            is(p.target.timeouts.connect_secs, 3.0)
         }),
         ("Whole request within", "4m", |p| {
-            p.target.timeouts.total_secs == 240.0
+            is(p.target.timeouts.total_secs, 240.0)
         }),
         ("Headers, one Name: value per line", "x-a: 1", |p| {
             p.target.headers["x-a"] == "1"
@@ -219,8 +225,6 @@ fn each_issue_stands_at_its_field_and_start_says_how_many() {
         );
     }
 }
-
-use egui_kittest::kittest::Queryable as _;
 
 #[test]
 fn all_issues_are_said_at_once() {

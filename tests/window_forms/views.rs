@@ -198,7 +198,7 @@ fn two_ticked_runs_are_compared_the_older_as_a() {
     for (name, id) in [("quick", "a"), ("slow", "b")] {
         let mut opened = run.clone();
         let mut head = (*opened.head).clone();
-        head.id = id.to_owned();
+        id.clone_into(&mut head.id);
         opened.head = Arc::new(head);
         opened.file = Some(format!("/tmp/runs/{name}.run.jsonl").into());
         bench.apply(Event::RunOpened {
@@ -215,7 +215,7 @@ fn comparing() -> Bench {
     let a = sample::finished();
     let mut b = a.clone();
     let mut head = (*b.head).clone();
-    head.id = "b".to_owned();
+    "b".clone_into(&mut head.id);
     head.plan.workload.max_tokens = Some(64);
     b.head = Arc::new(head);
     let mut summary = (*b.summary).clone();

@@ -61,11 +61,7 @@ impl Columns {
             ratio: at(0.74),
             interval: at(0.95),
             forest: forest.then_some((from, to)),
-            verdict: if forest {
-                left + width * 0.79
-            } else {
-                left + width * 0.79
-            },
+            verdict: left + width * 0.79,
         }
     }
 }
@@ -148,7 +144,7 @@ fn title_ui(ui: &Ui, rect: Rect, title: &str, subject: &str) {
 }
 
 fn effect_ui(
-    ui: &mut Ui,
+    ui: &Ui,
     row: Rect,
     effect: &Effect,
     columns: &Columns,
@@ -226,7 +222,7 @@ fn effect_ui(
     }
     if !last {
         let line = Stroke::new(1.0, theme.line_faint);
-        let to = forest.map_or(row.right() - PADDING, |f| f.from - 24.0);
+        let to = forest.map_or_else(|| row.right() - PADDING, |f| f.from - 24.0);
         let y = row.bottom() - 0.5;
         ui.painter().hline(columns.metric..=to, y, line);
         if forest.is_some() {
@@ -234,7 +230,7 @@ fn effect_ui(
                 .hline(columns.verdict..=row.right() - PADDING, y, line);
         }
     }
-    let response = ui.interact(row, ui.id().with(("effect", &label)), Sense::hover());
+    let response = ui.interact(row, ui.scope_id().with(("effect", &label)), Sense::hover());
     let name = format!("{label}: A {a}, B {b}, B / A {ratio}, 95 % interval {interval}, {words}");
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Row, true, &name));
     response.on_hover_text(format!(
@@ -305,7 +301,7 @@ impl Forest {
         let place = (improvement.max(1e-9).ln() / self.reach).clamp(-1.0, 1.0);
         #[expect(clippy::cast_possible_truncation, reason = "a place on the screen")]
         let place = place as f32;
-        (self.from + self.to) / 2.0 + (self.to - self.from) / 2.0 * place
+        f32::midpoint(self.from, self.to) + (self.to - self.from) / 2.0 * place
     }
 
     fn ground(&self, ui: &Ui, head_y: f32) {
@@ -364,7 +360,7 @@ impl Forest {
             );
         };
         caption(self.from - 24.0, Align2::LEFT_CENTER, "← B worse");
-        let middle = (self.from + self.to) / 2.0;
+        let middle = f32::midpoint(self.from, self.to);
         caption(middle, Align2::CENTER_CENTER, "no real change, ±5 %");
         caption(self.to, Align2::RIGHT_CENTER, "B better →");
     }
@@ -471,7 +467,11 @@ pub(super) fn cold_ui(ui: &mut Ui, comparison: &ColdComparison) {
             pos2(rect.left(), top + ROW * i as f32),
             vec2(rect.width(), ROW),
         );
-        let response = ui.interact(area, ui.id().with(("cold", row.metric)), Sense::hover());
+        let response = ui.interact(
+            area,
+            ui.scope_id().with(("cold", row.metric)),
+            Sense::hover(),
+        );
         let name = spoken.join(", ");
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Row, true, &name));
     }
@@ -517,7 +517,11 @@ pub(super) fn differences_ui(ui: &mut Ui, differences: &[PlanDifference]) {
         cell(0.28, &d.a, Text::Body, theme.text);
         cell(0.64, &d.b, Text::Body, theme.text);
         let area = Rect::from_min_size(pos2(rect.left(), y - LINE / 2.0), vec2(rect.width(), LINE));
-        let response = ui.interact(area, ui.id().with(("field", &d.field)), Sense::hover());
+        let response = ui.interact(
+            area,
+            ui.scope_id().with(("field", &d.field)),
+            Sense::hover(),
+        );
         let name = format!("{}: A {}, B {}", d.field, d.a, d.b);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Row, true, &name));
     }

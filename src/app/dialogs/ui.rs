@@ -30,7 +30,7 @@ pub fn dialogs_ui(ctx: &Context, state: &mut AppState) {
     };
     let before = dialog.clone();
     let mut answer = Answer::None;
-    let modal = Modal::new(Id::new("dialog")).frame(frame(ctx));
+    let modal = Modal::new(Id::unique("dialog")).frame(frame(ctx));
     let response = modal.show(ctx, |ui| {
         ui.set_width(WIDTH - 2.0 * f32::from(PADDING));
         ui.spacing_mut().item_spacing = vec2(8.0, 12.0);
@@ -270,13 +270,14 @@ fn keys_ui(ui: &mut Ui) -> Answer {
     let theme = Theme::of(ui);
     egui::ScrollArea::vertical()
         .max_height(420.0)
+        .auto_shrink([false, true])
         .show(ui, |ui| {
             egui::Grid::new("keys")
                 .num_columns(2)
                 .spacing(vec2(24.0, 4.0))
                 .show(ui, |ui| {
                     for info in ACTIONS.iter().filter(|a| !a.keys.is_empty()) {
-                        let keys: Vec<String> = info.keys.iter().map(key_text).collect();
+                        let keys: Vec<String> = info.keys.iter().copied().map(key_text).collect();
                         ui.label(Text::Body.rich(info.text.trim_end_matches('…'), theme.text));
                         ui.label(Text::Label.rich(keys.join("  or  "), theme.muted));
                         ui.end_row();

@@ -7,7 +7,7 @@ use super::parts::{choice_field, note, pair};
 use super::{LengthKind, LoadForm, LoadKind};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets::{self, Field, Switch};
-use crate::domain::{ClosedMode, Progress, RunState, Stage};
+use crate::domain::{ClosedMode, RunState, Stage};
 
 pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let errors = draw.errors;
@@ -31,7 +31,7 @@ pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
                 .on_hover_text("One user sends that many requests, one after another");
         }
         LoadKind::Users => {
-            let error = errors.at("users").or(errors.at("stages"));
+            let error = errors.at("users").or_else(|| errors.at("stages"));
             Field::new("Users per stage", &mut load.users)
                 .hint("1, 10, 100")
                 .error(error)
@@ -122,7 +122,7 @@ fn staircase_ui(ui: &mut Ui, stages: &[Stage], run: Option<&RunState>) {
     let least = levels.iter().copied().fold(f64::INFINITY, f64::min);
     let most = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let reached = match run {
-        Some(RunState::Running(p) | RunState::Stopping(p)) => reached_stage(p),
+        Some(RunState::Running(p) | RunState::Stopping(p)) => Some(p.stage.index()),
         Some(_) => Some(0),
         None => None,
     };
@@ -169,8 +169,4 @@ fn staircase_ui(ui: &mut Ui, stages: &[Stage], run: Option<&RunState>) {
     let names: Vec<String> = stages.iter().map(|s| s.load.label()).collect();
     let words = format!("Stages: {}", names.join(", "));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &words));
-}
-
-fn reached_stage(progress: &Progress) -> Option<usize> {
-    Some(progress.stage.index())
 }

@@ -20,7 +20,7 @@ pub struct Form {
     pub advanced: AdvancedForm,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TargetForm {
     pub url: String,
     pub protocol: Protocol,
@@ -60,7 +60,7 @@ impl KeySource {
 }
 
 /// What was typed for one Gradio input, and the value that is sent for it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InputEntry {
     pub text: String,
     /// `None` when the text is not such a value.
@@ -133,9 +133,9 @@ impl PromptSource {
 }
 
 /// The line between two prompts of [`PromptSource::Blocks`].
-pub const BLOCK_BORDER: &str = "---";
+pub(super) const BLOCK_BORDER: &str = "---";
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PromptsForm {
     pub system: String,
     pub source: PromptSource,
@@ -192,7 +192,7 @@ pub struct LoadForm {
     pub kept: Vec<Stage>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ColdForm {
     pub requests: String,
     pub how: ColdHow,
@@ -201,14 +201,14 @@ pub struct ColdForm {
     pub warmup: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LimitsForm {
     pub max_errors: String,
     pub max_error_percent: String,
     pub max_secs: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct AdvancedForm {
     pub seed: String,
     pub pause: String,
@@ -298,7 +298,8 @@ impl Form {
         }
         if let Some(name) = &pasted.key_env {
             self.target.key = KeySource::Env;
-            self.target.key_env = name.trim_start_matches('$').to_owned();
+            name.trim_start_matches('$')
+                .clone_into(&mut self.target.key_env);
         } else if pasted.key.is_some() {
             self.target.key = KeySource::Session;
         }

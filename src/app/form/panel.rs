@@ -169,7 +169,7 @@ fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     );
     let name = format!("{title}, {note}");
     let area = Rect::from_min_max(pos2(left, rect.top()), pos2(drawn.right(), rect.bottom()));
-    let response = ui.interact(area, ui.id().with("head"), Sense::hover());
+    let response = ui.interact(area, ui.scope_id().with("head"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));
 }
 
@@ -257,7 +257,7 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     }
     let name = format!("{first}, {second}");
     let area = Rect::from_min_size(pos2(left, rect.top()), vec2(room, rect.height()));
-    let response = ui.interact(area, ui.id().with("footer"), Sense::hover());
+    let response = ui.interact(area, ui.scope_id().with("footer"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));
     for text in draw.errors.homeless() {
         response.clone().on_hover_text(text);

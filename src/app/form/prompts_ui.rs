@@ -68,7 +68,9 @@ pub(super) fn prompts_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     number(ui, "Max tokens", &mut prompts.max_tokens, "", error);
     // While it is typed, what is wrong is said at once; the plan's own issue is the same sentence.
     let issue = super::extra_body_issue(&prompts.extra_body);
-    let error = issue.as_deref().or(draw.errors.at("workload.extra_body"));
+    let error = issue
+        .as_deref()
+        .or_else(|| draw.errors.at("workload.extra_body"));
     Field::new("Extra JSON for the body", &mut prompts.extra_body)
         .rows(3)
         .mono()

@@ -219,36 +219,32 @@ fn endpoint_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 }
 
 fn inputs_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
-    let fields: Vec<InputField> = match draw.state.endpoint() {
-        Some(endpoint) => {
-            let target = &draw.form.target;
-            let mapped = |chosen: &str, suggested: &Option<String>| {
-                if chosen.is_empty() {
-                    suggested.clone()
-                } else {
-                    Some(chosen.to_owned())
-                }
-            };
-            let user = mapped(&target.user_input, &endpoint.user_input);
-            let system = mapped(&target.system_input, &endpoint.system_input);
-            let is_free = |i: &&InputField| {
-                Some(&i.name) != user.as_ref() && Some(&i.name) != system.as_ref()
-            };
-            endpoint.inputs.iter().filter(is_free).cloned().collect()
-        }
+    let fields: Vec<InputField> = if let Some(endpoint) = draw.state.endpoint() {
+        let target = &draw.form.target;
+        let mapped = |chosen: &str, suggested: &Option<String>| {
+            if chosen.is_empty() {
+                suggested.clone()
+            } else {
+                Some(chosen.to_owned())
+            }
+        };
+        let user = mapped(&target.user_input, &endpoint.user_input);
+        let system = mapped(&target.system_input, &endpoint.system_input);
+        let is_free =
+            |i: &&InputField| Some(&i.name) != user.as_ref() && Some(&i.name) != system.as_ref();
+        endpoint.inputs.iter().filter(is_free).cloned().collect()
+    } else {
         // Before the app has described itself, what the plan sets is shown as JSON.
-        None => {
-            let names = draw.form.target.inputs.keys();
-            names
-                .map(|name| InputField {
-                    name: name.clone(),
-                    label: name.clone(),
-                    kind: InputKind::Json,
-                    default: None,
-                    has_default: false,
-                })
-                .collect()
-        }
+        let names = draw.form.target.inputs.keys();
+        names
+            .map(|name| InputField {
+                name: name.clone(),
+                label: name.clone(),
+                kind: InputKind::Json,
+                default: None,
+                has_default: false,
+            })
+            .collect()
     };
     for field in fields {
         input_ui(ui, &field, draw);
@@ -324,16 +320,10 @@ fn input_ui(ui: &mut Ui, field: &InputField, draw: &mut Draw<'_>) {
             let rest = default.as_ref().map(|d| d.text.clone()).unwrap_or_default();
             slider_ui(ui, label, &mut text, (*min, *max, *step), &rest, error);
         }
-        InputKind::Number => {
-            Field::new(label, &mut text)
-                .hint(&hint)
-                .error(error)
-                .show(ui);
-        }
         InputKind::File { .. } => {
             browse = super::parts::path_field(ui, label, &mut text, "drop a file here", error);
         }
-        InputKind::Text => {
+        InputKind::Text | InputKind::Number => {
             Field::new(label, &mut text)
                 .hint(&hint)
                 .error(error)
@@ -393,7 +383,7 @@ fn slider_ui(
             }
             let response = ui.add_sized(vec2(track, size::CONTROL), slider);
             if response
-                .accessible_name(&format!("{label} slider"))
+                .accessible_name(format!("{label} slider"))
                 .changed()
             {
                 *text = short_number(value);

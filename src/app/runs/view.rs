@@ -10,7 +10,7 @@ use crate::app::charts;
 use crate::app::glue::filter_field_id;
 use crate::app::icons;
 use crate::app::state::AppState;
-use crate::app::theme::{Text, Theme, radius};
+use crate::app::theme::{Text, Theme};
 use crate::app::widgets::{self, Button, Field, Switch};
 use crate::chart::format;
 use crate::domain::MetricId;
@@ -342,7 +342,7 @@ fn header_ui(ui: &mut Ui, rect: Rect, columns: &Columns, state: &mut AppState) {
             widgets::icon(ui.painter(), pos2(at, y), icon, 14.0, theme.text);
         }
         let area = Rect::from_center_size(drawn.center(), drawn.size() + vec2(12.0, 10.0));
-        let response = ui.interact(area, ui.id().with(("sort", words)), Sense::click());
+        let response = ui.interact(area, ui.scope_id().with(("sort", words)), Sense::click());
         let name = format!("Sort by {words}");
         response.widget_info(|| {
             egui::WidgetInfo::selected(egui::Role::ColumnHeader, true, is_sorted, &name)
@@ -391,7 +391,7 @@ fn row_ui(ui: &mut Ui, row: &Row, columns: &Columns, state: &mut AppState) {
     let theme = Theme::of(ui);
     let wanted = vec2(ui.available_width(), ROW);
     let (rect, _) = ui.allocate_exact_size(wanted, Sense::hover());
-    let response = ui.interact(rect, ui.id().with(("row", &row.path)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("row", &row.path)), Sense::click());
     let mut ticked = state.library.is_ticked(&row.path);
     let selected = state.library.selected.as_ref() == Some(&row.path);
     let painter = ui.painter();

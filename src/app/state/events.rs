@@ -17,7 +17,7 @@ impl AppState {
     /// Takes an event in.
     pub fn apply_event(&mut self, event: Event) {
         match event {
-            Event::DemoReady { url, capacity } => self.demo_ready(url, capacity),
+            Event::DemoReady { url, capacity } => self.demo_ready(&url, capacity),
             Event::Refused { issues } => {
                 self.starting = false;
                 let n = issues.len();
@@ -86,17 +86,17 @@ impl AppState {
         self.live = snapshot.filter(|run| run.is_live());
     }
 
-    fn demo_ready(&mut self, url: String, capacity: String) {
+    fn demo_ready(&mut self, url: &str, capacity: String) {
         // Only the demo plan as it came, or as it was restored: its port is another one each time.
         let is_demo = self.plan_home == PlanHome::BuiltIn(DEMO) && !self.is_unsaved();
         if is_demo {
-            self.form.target.url.clone_from(&url);
+            url.clone_into(&mut self.form.target.url);
             self.saved_form = self.form.clone();
         }
         for preset in self.presets.iter_mut().filter(|p| p.id == DEMO) {
-            preset.plan.target.url.clone_from(&url);
+            url.clone_into(&mut preset.plan.target.url);
         }
-        self.demo = Some((url.clone(), capacity));
+        self.demo = Some((url.to_owned(), capacity));
         self.refresh_plan();
         if self.form.target.url == url {
             self.url_entered();
@@ -207,7 +207,7 @@ impl AppState {
         self.restored = true;
         self.autosaved = Some((self.form.clone(), self.settings.clone()));
         if let Some((url, capacity)) = self.demo.clone() {
-            self.demo_ready(url, capacity);
+            self.demo_ready(&url, capacity);
         }
     }
 

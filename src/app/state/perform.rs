@@ -396,12 +396,11 @@ impl AppState {
         self.compare.versus();
         self.compare.waits_for_a = false;
         let mut wanted = Vec::new();
-        match self.opened_at(a).cloned() {
-            Some(run) => self.compare.set_a(run),
-            None => {
-                self.compare.waits_for_a = true;
-                wanted.push(a.to_owned());
-            }
+        if let Some(run) = self.opened_at(a).cloned() {
+            self.compare.set_a(run);
+        } else {
+            self.compare.waits_for_a = true;
+            wanted.push(a.to_owned());
         }
         match self.opened_at(b).cloned() {
             Some(run) => self.compare.set_b(run),
@@ -445,14 +444,18 @@ fn most_users(plan: &Plan) -> u32 {
 
 /// `path` with `ending`, unless it has one of ours already.
 fn with_ending(path: PathBuf, ending: &str, has: &str) -> PathBuf {
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase());
-    let name = name.unwrap_or_default();
-    if name.ends_with(has) || name.ends_with(".zst") {
+    if has_ending(&path, &[has, ".zst"]) {
         return path;
     }
     let mut text = path.into_os_string();
     text.push(ending);
     PathBuf::from(text)
+}
+
+/// The file's name ends in one of these, in whatever case.
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase());
+    name.is_some_and(|name| endings.iter().any(|ending| name.ends_with(ending)))
 }
 
 /// What a file is, by its name.
@@ -466,13 +469,11 @@ enum FileKind {
 
 impl FileKind {
     fn of(path: &Path) -> Self {
-        let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase());
-        let name = name.unwrap_or_default();
-        if name.ends_with(".jsonl") || name.ends_with(".jsonl.zst") {
+        if has_ending(path, &[".jsonl", ".jsonl.zst"]) {
             Self::Run
-        } else if name.ends_with(".toml") {
+        } else if has_ending(path, &[".toml"]) {
             Self::Plan
-        } else if name.ends_with(".txt") {
+        } else if has_ending(path, &[".txt"]) {
             Self::Prompts
         } else {
             Self::Other

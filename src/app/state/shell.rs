@@ -187,20 +187,19 @@ fn headline(words: &str, counts: String) -> Status {
 
 /// Host and port of a URL, or the text itself.
 pub(crate) fn address_of(text: &str) -> String {
-    match url::Url::parse(text.trim()) {
-        Ok(url) => match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => text.trim().to_owned(),
-        },
-        Err(_) => {
-            let host = host_of(text);
-            if host == "huggingface.co" || host.is_empty() {
-                text.trim().chars().take(40).collect()
-            } else {
-                host
-            }
-        }
+    let text = text.trim();
+    if let Ok(url) = url::Url::parse(text)
+        && let Some(host) = url.host_str()
+    {
+        return match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+    }
+    // A Space's name says more than the host behind it.
+    match host_of(text).as_str() {
+        "" | "huggingface.co" => text.chars().take(40).collect(),
+        host => host.to_owned(),
     }
 }
 

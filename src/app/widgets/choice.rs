@@ -50,7 +50,7 @@ fn choice_box(ui: &mut Ui, name: &str, shown: &str, width: f32) -> Response {
     let theme = Theme::of(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(width, size::CONTROL), Sense::hover());
     // By its name, not by its place: what appears above it must not close its list.
-    let response = ui.interact(rect, ui.id().with(("choice", name)), Sense::click());
+    let response = ui.interact(rect, ui.scope_id().with(("choice", name)), Sense::click());
     let enabled = ui.is_enabled();
     let (fill, edge, ink) = if !enabled {
         (

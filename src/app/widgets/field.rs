@@ -191,7 +191,7 @@ impl<'a> Field<'a> {
         // By its label, not by its place: what appears above it must not take the focus away.
         let id = self
             .id
-            .unwrap_or_else(|| ui.id().with(("field", self.label)));
+            .unwrap_or_else(|| ui.scope_id().with(("field", self.label)));
         edit = edit.id(id);
         let response = ui.add(edit).accessible_name(self.label);
         let rect = response.rect;
