@@ -47,6 +47,18 @@ pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 
+/// The run went to its end. A busy machine may make it invalid, which only the tests of validity are about.
+#[track_caller]
+fn assert_done(output: &Output, what: &str) {
+    assert!(
+        [0, 3].contains(&code(output)),
+        "{what}: exit {}\n{}\n{}",
+        code(output),
+        text(&output.stderr),
+        text(&output.stdout)
+    );
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -86,13 +98,7 @@ fn tiers_give_one_entry_each_and_the_file_says_the_same() {
         &out,
     ];
     let output = run(home.path(), &args);
-    assert_eq!(
-        code(&output),
-        0,
-        "{}\n{}",
-        text(&output.stderr),
-        text(&output.stdout)
-    );
+    assert_done(&output, "tiers");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let stages = summary["stages"].as_array().unwrap();
     assert_eq!(
@@ -210,7 +216,7 @@ fn gradio_is_measured_over_both_wires() {
             "--json",
         ];
         let output = run(home.path(), &args);
-        assert_eq!(code(&output), 0, "{mode}: {}", text(&output.stderr));
+        assert_done(&output, mode);
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
         let metrics = &summary["stages"][0]["metrics"];
         assert_eq!(metrics["queue_submit"]["n"], 6, "{mode}");
@@ -297,6 +303,16 @@ fn unreachable_and_all_failed_are_4() {
         ],
     );
     assert_eq!(code(&output), 4, "{}", text(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        summary["stages"][0]["failed"], 2,
+        "a plan that names all it needs is run"
+    );
+    assert_eq!(summary["errors"][0]["kind"], "connect");
+    let output = run(home.path(), &["run", "--url", &url, "--json"]);
+    assert_eq!(code(&output), 4, "nobody to ask for a model");
+    assert!(text(&output.stderr).contains("check that the server runs"));
+    assert!(output.stdout.is_empty());
     let server = serve(Script {
         error_share: 1.0,
         ..quick()
@@ -346,7 +362,7 @@ fn a_plan_file_is_checked_whole_and_flags_override_it() {
             "--json",
         ],
     );
-    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert_done(&output, "a plan");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["stages"][0]["ok"], 2);
     let kept: Vec<_> = std::fs::read_dir(home.path().join("runs"))
@@ -571,4 +587,82 @@ fn the_demo_runs_in_the_terminal_where_there_is_no_display() {
     for needed in ["Time to first token", "Stage 3 of 3", "Cold", "Saved "] {
         assert!(said.contains(needed), "“{needed}” is missing in\n{said}");
     }
+}
+
+#[test]
+fn a_terminal_reads_what_a_person_needs_and_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(quick());
+    // Without a scheme, as people type it.
+    let address = server.openai_url().replace("http://", "");
+    let args = [
+        "run",
+        "--url",
+        &address,
+        "--tiers",
+        "1,2",
+        "--requests",
+        "4",
+        "--warmup",
+        "1s",
+    ];
+    let output = run(home.path(), &args);
+    assert_done(&output, &address);
+    let (said, progress) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        said.starts_with(&format!("run  {address}  OpenAI chat")),
+        "{said}"
+    );
+    for needed in [
+        "Run 1 warm-up: ",
+        "Stage 2 of 2",
+        "Time to first token, s",
+        "Chunk gap, ms",
+        "≥",
+    ] {
+        assert!(said.contains(needed), "“{needed}” is missing in\n{said}");
+    }
+    assert!(
+        !said.contains("Time to first answer"),
+        "it is the first token: {said}"
+    );
+    for row in said
+        .lines()
+        .filter(|l| l.contains(", s ") || l.contains(", ms ") || l.contains("tok/s  "))
+    {
+        let numbers = row.split_whitespace().rev().take(9).collect::<Vec<_>>();
+        assert!(
+            numbers
+                .iter()
+                .all(|n| n.trim_start_matches('≥').parse::<f64>().is_ok() || *n == "–"),
+            "nine columns apart: {row}"
+        );
+    }
+    assert!(progress.contains("stage 1 of 2, warm-up: "), "{progress}");
+    assert!(progress.lines().all(|line| !line.is_empty()), "{progress}");
+    let stages: Vec<&str> = progress
+        .lines()
+        .filter(|l| l.starts_with("stage"))
+        .collect();
+    assert!(stages.is_sorted(), "no step back at the end: {progress}");
+}
+
+#[test]
+fn what_a_plan_asks_in_vain_is_said_at_the_start() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(quick());
+    let url = server.gradio_url();
+    let args = [
+        "run",
+        "--url",
+        &url,
+        "--max-tokens",
+        "5",
+        "--iterations",
+        "1",
+    ];
+    let noted = run(home.path(), &args);
+    assert!(text(&noted.stderr).contains("note: `workload.max_tokens` is not sent"));
+    let quiet = run(home.path(), &[&args[..], &["--quiet"]].concat());
+    assert_eq!(text(&quiet.stderr), "");
 }

@@ -33,6 +33,8 @@ enum Answer {
     },
     /// As `Stream` without a gap, and the connection is closed a moment later, without a word.
     ThenClose,
+    /// As `ThenClose`, after the client had time to send again.
+    CloseLate,
     /// Reads the request and closes.
     Hangup,
     /// Never says a thing.
@@ -148,6 +150,11 @@ fn respond(mut stream: &TcpStream, answer: Answer) -> Option<()> {
         }
         Answer::ThenClose => {
             write(&format!("{head}{token}{last}0\r\n\r\n"))?;
+            None
+        }
+        Answer::CloseLate => {
+            write(&format!("{head}{token}{last}0\r\n\r\n"))?;
+            pause(40);
             None
         }
         Answer::Hangup => None,
@@ -428,6 +435,19 @@ fn a_kept_connection_that_was_closed_is_made_again() {
     }
     // Between stages there was time to see it, and it was opened before the stage.
     assert_eq!(kind_of(&records[3]), ConnectionKind::Reused);
+}
+
+#[test]
+fn a_server_that_closes_after_each_answer_costs_one_request() {
+    let server = serve(|_| Answer::CloseLate);
+    let (_, records) = run(
+        plan(server.address, "1", TierLength::Requests("8")),
+        openai(),
+    );
+    assert_eq!(failure(&records[1]).kind, FailureKind::StaleConnection);
+    let after: Vec<_> = records[3..].iter().map(kind_of).collect();
+    assert!(records[2..].iter().all(|r| r.outcome.is_ok()));
+    assert_eq!(after, [ConnectionKind::Reconnected; 5], "it was learnt");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod layers;
 mod openai_wires;
 mod plans;
 mod real;
+mod reliability;
 mod truth;
 #[cfg(feature = "testing")]
 mod window;

@@ -57,7 +57,7 @@ tags = ["a", 3]
 warmup = { requests = 1, secs = 2.0 }
 
 [target]
-url = "localhost:8000"
+url = "local host:8000"
 protocol = "open-ai-chat"
 proxy = "nowhere"
 stream = "yes"
@@ -126,7 +126,7 @@ duration_secs = 1.0
         "did you mean “label”?",
         "did you mean “openai-chat”?",
         "did you mean “random”?",
-        "write http://localhost:8000",
+        "write http://host:port",
         "target.key",
         "“yes” is not what belongs here: write true or false",
         "there is no such file: “no/such.pem”",

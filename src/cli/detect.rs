@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use super::args::DetectArgs;
-use super::exit;
 use super::run::Door;
-use crate::domain::{KeyRef, Target};
+use super::summary::visible;
+use super::{exit, print};
+use crate::domain::{KeyRef, Target, TargetInfo};
 use crate::session::{Command, Event};
 
 pub(super) fn detect(args: &DetectArgs) -> ExitCode {
@@ -25,18 +26,18 @@ pub(super) fn detect(args: &DetectArgs) -> ExitCode {
     loop {
         match door.next_event() {
             Some(Event::Detected { info, .. }) => {
-                if args.json {
-                    println!(
-                        "{}",
+                let text = if args.json {
+                    format!(
+                        "{}\n",
                         serde_json::to_string_pretty(&info).unwrap_or_default()
-                    );
+                    )
                 } else {
-                    print_info(&info);
-                }
-                return ExitCode::SUCCESS;
+                    text_of(&info)
+                };
+                return print::out(&text, exit::OK);
             }
             Some(Event::DetectFailed { message, .. } | Event::Failed { message }) => {
-                eprintln!("inferometer: {message}");
+                print::err(&format!("inferometer: {message}"));
                 return ExitCode::from(exit::UNREACHABLE);
             }
             Some(_) => {}
@@ -45,13 +46,18 @@ pub(super) fn detect(args: &DetectArgs) -> ExitCode {
     }
 }
 
-fn print_info(info: &crate::domain::TargetInfo) {
-    println!("{}  {}  {}", info.protocol.id(), info.url, info.facts.name);
+fn text_of(info: &TargetInfo) -> String {
+    let mut lines = vec![format!(
+        "{}  {}  {}",
+        info.protocol.id(),
+        info.url,
+        visible(&info.facts.name)
+    )];
     for line in info.evidence.iter().chain(&info.notes) {
-        println!("  {}", super::summary::visible(line));
+        lines.push(format!("  {}", visible(line)));
     }
     for model in &info.models {
-        println!("  model {}", super::summary::visible(model));
+        lines.push(format!("  model {}", visible(model)));
     }
     for endpoint in &info.endpoints {
         let inputs: Vec<&str> = endpoint.inputs.iter().map(|i| i.name.as_str()).collect();
@@ -60,10 +66,12 @@ fn print_info(info: &crate::domain::TargetInfo) {
         } else {
             "answers at once"
         };
-        println!(
+        lines.push(format!(
             "  {} ({kind}): {}",
-            endpoint.api_name,
-            super::summary::visible(&inputs.join(", "))
-        );
+            visible(&endpoint.api_name),
+            visible(&inputs.join(", "))
+        ));
     }
+    lines.push(String::new());
+    lines.join("\n")
 }

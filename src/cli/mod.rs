@@ -1,13 +1,10 @@
 //! The windowless front end: the same plan, engine and files, in a terminal or a job.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a terminal program prints"
-)]
 
 pub mod args;
 mod detect;
 mod plan;
+mod print;
+mod restart;
 mod run;
 mod serve;
 mod summary;
@@ -20,6 +17,7 @@ use crate::session;
 
 /// Exit codes, as `run` documents them.
 mod exit {
+    pub(super) const OK: u8 = 0;
     pub(super) const USAGE: u8 = 2;
     pub(super) const INVALID: u8 = 3;
     pub(super) const UNREACHABLE: u8 = 4;
@@ -36,8 +34,8 @@ pub fn main(command: Command) -> ExitCode {
         Command::Detect(args) => detect::detect(&args),
         Command::Plan { command } => plan_command(command),
         Command::Schema { kind } => {
-            println!("{}", session::schema(matches!(kind, SchemaKind::Run)));
-            ExitCode::SUCCESS
+            let schema = session::schema(matches!(kind, SchemaKind::Run));
+            print::out(&format!("{schema}\n"), exit::OK)
         }
     }
 }
@@ -45,30 +43,23 @@ pub fn main(command: Command) -> ExitCode {
 fn plan_command(command: PlanCommand) -> ExitCode {
     match command {
         PlanCommand::New { list: true, .. } => {
-            for preset in session::presets() {
-                println!("{:<20}{}", preset.id, preset.title);
-            }
-            ExitCode::SUCCESS
+            let presets = session::presets();
+            let lines = presets.iter().map(|p| format!("{:<20}{}\n", p.id, p.title));
+            print::out(&lines.collect::<String>(), exit::OK)
         }
         PlanCommand::New { preset, url, .. } => {
             match session::new_plan(preset.as_deref(), url.as_deref()) {
-                Ok(text) => {
-                    print!("{text}");
-                    ExitCode::SUCCESS
-                }
+                Ok(text) => print::out(&text, exit::OK),
                 Err(message) => fail(&message),
             }
         }
         PlanCommand::Check { file } => match session::read_plan(&file) {
-            Ok(_) => {
-                println!("{}: no issues", file.display());
-                ExitCode::SUCCESS
-            }
+            Ok(_) => print::out(&format!("{}: no issues\n", file.display()), exit::OK),
             Err(issues) => {
-                for issue in issues {
-                    println!("{}: {issue}", file.display());
-                }
-                ExitCode::from(exit::USAGE)
+                let lines = issues
+                    .iter()
+                    .map(|issue| format!("{}: {issue}\n", file.display()));
+                print::out(&lines.collect::<String>(), exit::USAGE)
             }
         },
     }
@@ -76,7 +67,7 @@ fn plan_command(command: PlanCommand) -> ExitCode {
 
 /// Says why on stderr; exit code 2.
 fn fail(message: &str) -> ExitCode {
-    eprintln!("inferometer: {message}");
+    print::err(&format!("inferometer: {message}"));
     ExitCode::from(exit::USAGE)
 }
 

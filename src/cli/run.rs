@@ -7,8 +7,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use super::args::{DemoArgs, RunArgs, ShowArgs};
-use super::{exit, summary};
-use crate::domain::{OutcomeKind, Phase, Plan, Progress as Doing, RunData, RunState};
+use super::restart::Restarts;
+use super::{exit, print, summary};
+use crate::domain::{Issue, OutcomeKind, Phase, Plan, Progress as Doing, RunData, RunState};
 use crate::session::{Command, Event, Session};
 
 /// The session as a terminal uses it: waits for what comes.
@@ -58,7 +59,7 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
         Ok(plan) => plan,
         Err(issues) => {
             for issue in &issues {
-                eprintln!("inferometer: {issue}");
+                print::err(&format!("inferometer: {issue}"));
             }
             return ExitCode::from(exit::USAGE);
         }
@@ -79,11 +80,11 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
         Err(message) => return super::fail(&message),
     };
     if !args.quiet {
-        eprintln!(
+        print::err(&format!(
             "demo server at {} ({})",
             server.openai_url(),
             server.capacity()
-        );
+        ));
     }
     match crate::session::demo_plan(&server.openai_url()) {
         Ok(plan) => measure(
@@ -109,45 +110,44 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
         Ok(door) => door,
         Err(message) => return super::fail(&message),
     };
+    // Before the run, so that no signal meets a run that is not stopped by it.
+    if let Err(message) = door.session.stop_on_signals() {
+        return super::fail(&message);
+    }
     door.send(Command::Start {
         plan: Arc::new(plan),
         out,
     });
-    if let Err(message) = door.session.stop_on_signals() {
-        return super::fail(&message);
-    }
     let mut progress = Progress {
         quiet: show.quiet,
         ..Progress::default()
     };
+    let mut restarts = Restarts::default();
+    let mut looks_without_a_run = 0;
     loop {
         door.wait();
         while let Some(event) = door.session.try_event() {
             match event {
                 Event::Refused { issues } => {
                     progress.clear();
-                    for issue in &issues {
-                        eprintln!("inferometer: {}: {}", issue.field, issue.message);
-                    }
-                    let unreachable = issues.iter().any(|i| i.field == "target.unreachable");
-                    return ExitCode::from(if unreachable {
-                        exit::UNREACHABLE
-                    } else {
-                        exit::USAGE
-                    });
+                    return refused(&issues, door.session.was_interrupted());
                 }
                 Event::RunEnded { run } => {
                     progress.clear();
-                    return finish(&door, &run, show.json);
+                    let interrupted = door.session.was_interrupted();
+                    return match restarts.unanswered().filter(|_| !interrupted) {
+                        Some(message) => super::fail(message),
+                        None => finish(&run, show.json, interrupted),
+                    };
                 }
                 Event::Failed { message } => {
                     progress.clear();
-                    eprintln!("inferometer: {message}");
+                    print::err(&format!("inferometer: {message}"));
                 }
-                Event::RunStarted { notes, .. } if !quiet => {
+                Event::RunStarted { notes, .. } if !show.quiet => {
                     progress.clear();
                     for note in &notes {
-                        eprintln!("note: {}", summary::visible(note));
+                        print::err(&format!("note: {}", summary::visible(note)));
                     }
                 }
                 _ => {}
@@ -156,25 +156,52 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
         if door.session.has_ended() {
             return super::fail("the session ended before the run did");
         }
-        if let Some(Some(run)) = door.session.changed_snapshot() {
-            progress.show(&run);
+        match door.session.changed_snapshot() {
+            Some(Some(run)) => {
+                if let RunState::AwaitingRestart { cycle, of } = run.state {
+                    progress.clear();
+                    restarts.ask(cycle, of, &door.session);
+                } else {
+                    progress.show(&run);
+                }
+            }
+            // The run is gone; its last event comes right after, or told what failed already.
+            Some(None) => looks_without_a_run = 1,
+            None if looks_without_a_run > 0 => looks_without_a_run += 1,
+            None => {}
+        }
+        if looks_without_a_run > LOOKS_MAX {
+            return super::fail("the run broke off by a fault of this program");
         }
     }
 }
 
-fn finish(door: &Door, run: &RunData, json: bool) -> ExitCode {
-    if json {
-        println!(
-            "{}",
-            serde_json::to_string(&*run.summary).unwrap_or_default()
-        );
-    } else {
-        print!("{}", summary::text(run));
-        if let Some(file) = &run.file {
-            println!("\nSaved {}", file.display());
-        }
+/// Looks at a session whose run is gone before the run counts as broken: five seconds.
+const LOOKS_MAX: u32 = 25;
+
+fn refused(issues: &[Issue], interrupted: bool) -> ExitCode {
+    for issue in issues {
+        print::err(&format!("inferometer: {}: {}", issue.field, issue.message));
     }
-    ExitCode::from(exit_code(run, door.session.was_interrupted()))
+    let unreachable = issues.iter().any(|i| i.field == "target.unreachable");
+    ExitCode::from(if interrupted {
+        exit::INTERRUPTED
+    } else if unreachable {
+        exit::UNREACHABLE
+    } else {
+        exit::USAGE
+    })
+}
+
+fn finish(run: &RunData, json: bool, interrupted: bool) -> ExitCode {
+    let text = if json {
+        summary::json(run)
+    } else {
+        let saved = run.file.as_ref();
+        let saved = saved.map(|file| format!("\nSaved {}\n", file.display()));
+        summary::text(run) + &saved.unwrap_or_default()
+    };
+    print::out(&text, exit_code(run, interrupted))
 }
 
 /// 130 before 4 before 3.
@@ -202,17 +229,8 @@ fn exit_code(run: &RunData, interrupted: bool) -> u8 {
 
 pub(super) fn show(args: &ShowArgs) -> ExitCode {
     match crate::session::open_run(&args.run) {
-        Ok(run) if args.json => {
-            println!(
-                "{}",
-                serde_json::to_string(&*run.summary).unwrap_or_default()
-            );
-            ExitCode::SUCCESS
-        }
-        Ok(run) => {
-            print!("{}", summary::text(&run));
-            ExitCode::SUCCESS
-        }
+        Ok(run) if args.json => print::out(&summary::json(&run), exit::OK),
+        Ok(run) => print::out(&summary::text(&run), exit::OK),
         Err(message) => super::fail(&format!("{}: {message}", shown(&args.run))),
     }
 }
@@ -238,9 +256,9 @@ impl Progress {
             return;
         }
         if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            eprint!("\r\x1b[2K{line}");
+            print::err_part(&format!("\r\x1b[2K{line}"));
         } else if stage_of(&line) != stage_of(&self.last) {
-            eprintln!("{line}");
+            print::err(&line);
         }
         self.last = line;
     }
@@ -250,7 +268,7 @@ impl Progress {
             && !self.last.is_empty()
             && std::io::IsTerminal::is_terminal(&std::io::stderr())
         {
-            eprint!("\r\x1b[2K");
+            print::err_part("\r\x1b[2K");
         }
     }
 }
@@ -262,12 +280,11 @@ fn stage_of(line: &str) -> &str {
 fn line(run: &RunData) -> String {
     match &run.state {
         RunState::Preparing { what } => what.clone(),
-        RunState::AwaitingRestart { cycle, of } => {
-            format!("cold cycle {cycle} of {of}: restart the server, then press Enter")
-        }
         RunState::Running(p) => doing(run, p),
         RunState::Stopping(p) => format!("{} (stopping)", doing(run, p)),
-        RunState::Finished | RunState::Interrupted => String::new(),
+        RunState::AwaitingRestart { .. } | RunState::Finished | RunState::Interrupted => {
+            String::new()
+        }
     }
 }
 

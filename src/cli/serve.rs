@@ -11,11 +11,15 @@ pub(super) fn serve_demo(args: &ServeDemoArgs) -> ExitCode {
             Ok(server) => server,
             Err(message) => return super::fail(&message),
         };
-    println!(
-        "demo server: OpenAI {}  Gradio {}  ({})",
-        server.openai_url(),
-        server.gradio_url(),
-        server.capacity()
+    // Without a reader it serves all the same.
+    let _printed = super::print::out(
+        &format!(
+            "demo server: OpenAI {}  Gradio {}  ({})\n",
+            server.openai_url(),
+            server.gradio_url(),
+            server.capacity()
+        ),
+        super::exit::OK,
     );
     match session::wait_for_end_signal() {
         Ok(()) => ExitCode::SUCCESS,

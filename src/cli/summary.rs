@@ -22,6 +22,11 @@ const BLOCKS: [(MetricId, &str); 10] = [
     (MetricId::Connect, "Connect"),
 ];
 
+/// The summary as one line of JSON.
+pub(super) fn json(run: &RunData) -> String {
+    serde_json::to_string(&*run.summary).unwrap_or_default() + "\n"
+}
+
 /// Everything a person wants to read at the end.
 pub(super) fn text(run: &RunData) -> String {
     let mut out = String::new();
@@ -143,24 +148,22 @@ fn stage_block(i: usize, n_stages: usize, stage: &StageSummary, out: &mut String
     if let Some(source) = stage.token_source {
         writeln!(out, "  {}", source.badge()).ok();
     }
-    writeln!(
-        out,
-        "  {:<24}{:>6}{}",
-        "",
-        "n",
-        ["avg", "min", "max", "sd", "p50", "p90", "p95", "p99"]
-            .map(|h| format!("{h:>10}"))
-            .concat()
-    )
-    .ok();
     // Without reasoning the first answer is the first token, which need not be said twice.
     let is_said = |id| id == MetricId::Ttfa && stage.metric(id) == stage.metric(MetricId::Ttft);
-    for (id, name) in BLOCKS {
-        if let Some(d) = stage.metric(id).filter(|d| d.n > 0 && !is_said(id)) {
-            let shown = Shown::of(id);
-            let name = format!("{name}, {}", shown.unit);
-            writeln!(out, "  {name:<24}{:>6}{}", d.n, row(shown, d)).ok();
-        }
+    let rows: Vec<_> = BLOCKS
+        .iter()
+        .filter_map(|(id, name)| Some((*id, *name, stage.metric(*id)?)))
+        .filter(|(id, _, d)| d.n > 0 && !is_said(*id))
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    let head = ["avg", "min", "max", "sd", "p50", "p90", "p95", "p99"].map(|h| format!("{h:>10}"));
+    writeln!(out, "  {:<25}{:>6}{}", "", "n", head.concat()).ok();
+    for (id, name, d) in rows {
+        let shown = Shown::of(id);
+        let name = format!("{name}, {}", shown.unit);
+        writeln!(out, "  {name:<25}{:>6}{}", d.n, row(shown, d)).ok();
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Caution {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CautionId {
+    /// p99 of the slip of a closed round is above 5 ms and 2 % of the median TTFT.
+    LateSends,
     /// One tick of the runtime came more than 50 ms late.
     LateTick,
     /// p99 of reading later than the kernel received is above 1 ms.

@@ -150,6 +150,18 @@ pub enum KeyRef {
     Session,
 }
 
+impl KeyRef {
+    /// For a person: where the key comes from, never the key; `None` when there is none.
+    pub fn said(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Env { name } => Some(format!("the key in the environment variable “{name}”")),
+            Self::Keyring => Some("the key in the system's keyring".to_owned()),
+            Self::Session => Some("the key typed in this session".to_owned()),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub enum HttpVersion {
     #[default]

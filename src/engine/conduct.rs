@@ -106,11 +106,13 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
             ColdHow::Silence => self.pause(StageIdx(0), cold.silence_secs).await,
             ColdHow::Restarted => {
                 let asked_ns = desk.clock.now_ns();
+                // Before anybody sees the question: an answer may come at once.
+                let restarts = desk.control.restarts();
                 desk.live.enter(Place::AwaitingRestart {
                     cycle,
                     of: cold.cycles.max(1),
                 });
-                desk.control.await_restart().await;
+                desk.control.await_restart(restarts).await;
                 let waited_ns = desk.clock.now_ns() - asked_ns;
                 self.latest_ns = self.latest_ns.map(|ns| ns.saturating_add(waited_ns));
             }

@@ -111,10 +111,13 @@ impl Control {
         self.restarts.send_modify(|n| *n += 1);
     }
 
-    /// Waits for the next word of a restart, or until the run stops.
-    pub(super) async fn await_restart(&self) {
-        let mut restarts = self.restarts.subscribe();
-        restarts.mark_unchanged();
+    /// From now on the word of a restart counts.
+    pub(super) fn restarts(&self) -> watch::Receiver<u64> {
+        self.restarts.subscribe()
+    }
+
+    /// Waits for a word of a restart that was said since `restarts` was taken, or until the run stops.
+    pub(super) async fn await_restart(&self, mut restarts: watch::Receiver<u64>) {
         tokio::select! {
             _ = restarts.changed() => {}
             () = self.reached(Order::Stop) => {}

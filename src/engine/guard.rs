@@ -1,7 +1,8 @@
 //! When failures end a run early: the plan's limits, and faults that would only repeat.
 
 use crate::domain::{
-    ERROR_SHARE_MIN_REQUESTS, FailureKind, Limits, Outcome, OutcomeKind, RequestRecord, StageIdx,
+    ERROR_SHARE_MIN_REQUESTS, FailureKind, KeyRef, Limits, Outcome, OutcomeKind, RequestRecord,
+    StageIdx,
 };
 
 /// So many first requests of a run that all fail alike end it, and so do as many refusals of the key.
@@ -11,6 +12,8 @@ pub const ALIKE_MAX: u64 = 10;
 #[derive(Debug)]
 pub(super) struct Guard {
     limits: Limits,
+    /// Where the key came from, for a person.
+    key: Option<String>,
     n_ended: u64,
     n_failed: u64,
     stage: StageIdx,
@@ -23,9 +26,10 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, key: &KeyRef) -> Self {
         Self {
             limits,
+            key: key.said(),
             n_ended: 0,
             n_failed: 0,
             stage: StageIdx::default(),
@@ -70,17 +74,23 @@ impl Guard {
                 };
                 self.refused = Some((status, n));
                 if n >= ALIKE_MAX {
-                    return Some(format!(
-                        "The server refused the key {n} times (status {status}): {}",
-                        said()
-                    ));
+                    return Some(match &self.key {
+                        Some(key) => format!(
+                            "The server refused {key} {n} times (status {status}): {}",
+                            said()
+                        ),
+                        None => format!(
+                            "The server refused {n} requests without a key (status {status}): {}",
+                            said()
+                        ),
+                    });
                 }
             }
             _ => self.refused = None,
         }
         if self.alike.is_some() && self.n_ended == ALIKE_MAX {
             return Some(format!(
-                "The first {ALIKE_MAX} requests all failed alike ({}): {}",
+                "The first {ALIKE_MAX} requests that ended all failed alike ({}): {}",
                 failure.kind.label(),
                 said()
             ));
@@ -157,7 +167,10 @@ mod tests {
         limits: Limits,
         records: impl IntoIterator<Item = RequestRecord>,
     ) -> Option<(u64, String)> {
-        let mut guard = Guard::new(limits);
+        let key = KeyRef::Env {
+            name: "MY_KEY".to_owned(),
+        };
+        let mut guard = Guard::new(limits, &key);
         (1..)
             .zip(records)
             .find_map(|(n, r)| guard.ended(&r).map(|why| (n, why)))
@@ -188,7 +201,7 @@ mod tests {
             std::iter::repeat_with(|| failed(FailureKind::HttpStatus, Some(401))).take(20);
         let (n, why) = stops(Limits::default(), began_well.chain(refused)).unwrap();
         assert_eq!(n, 13);
-        assert!(why.contains("401"), "{why}");
+        assert!(why.contains("401") && why.contains("“MY_KEY”"), "{why}");
     }
 
     #[test]

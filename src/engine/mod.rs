@@ -248,7 +248,7 @@ pub fn start_with<D: Driver>(
         prompts: Box::new(move |seq, phase| prompts.prompt(seq, phase)),
         live,
         control: Arc::clone(&control),
-        guard: Mutex::new(Guard::new(plan.limits.clone())),
+        guard: Mutex::new(Guard::new(plan.limits.clone(), &plan.target.key)),
         outbox,
         next_seq: AtomicU64::new(0),
     });

@@ -13,14 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
 use tokio::time::timeout;
 
 use crate::domain::{
     ConnectionFacts, ConnectionKind, Connections, Failure, FailureKind, Outcome, RequestRecord,
     Stamps, Target,
 };
+use crate::protocol::headers::failure_from_transport;
 use crate::protocol::{Exchange, HttpCall, SharedAdapter, Stamp};
 use crate::transport::{
     Chunk, Clock, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
@@ -74,7 +73,7 @@ impl Wires {
         let limit = Duration::from_nanos(self.connect_ns);
         match timeout(limit, self.connector.connect(&self.clock)).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(failure_from(&error)),
+            Ok(Err(error)) => Err(failure_from_transport(&error)),
             Err(_elapsed) => Err(Failure::new(
                 FailureKind::TimeoutConnect,
                 format!(
@@ -90,6 +89,8 @@ impl Wires {
 pub(super) struct WireDriver {
     wires: Arc<Wires>,
     connection: Option<Connection>,
+    /// The kept connection was found closed before a stage and made again; told by the next request.
+    is_made_again: bool,
     /// The request under way, for [`Driver::give_up`].
     current: Option<Current>,
 }
@@ -122,6 +123,7 @@ impl WireDriver {
         Self {
             wires,
             connection: None,
+            is_made_again: false,
             current: None,
         }
     }
@@ -131,6 +133,7 @@ impl WireDriver {
         let Self {
             wires,
             connection,
+            is_made_again,
             current,
         } = self;
         let Some(current) = current.as_mut() else {
@@ -141,6 +144,7 @@ impl WireDriver {
             let mut caller = Caller {
                 wires,
                 connection,
+                is_made_again: std::mem::take(is_made_again),
                 exchange: &mut *current.exchange,
                 seen: &mut current.seen,
                 dog: &mut dog,
@@ -229,7 +233,7 @@ impl Driver for WireDriver {
         if self.connection.as_mut().is_some_and(Connection::is_open) {
             return Ok(());
         }
-        self.connection = None;
+        self.is_made_again |= self.connection.take().is_some();
         self.connection = Some(self.wires.open().await?);
         Ok(())
     }
@@ -262,10 +266,7 @@ impl Driver for WireDriver {
             let wires = &*self.wires;
             let tell = async {
                 let mut connection = wires.open().await.ok()?;
-                connection
-                    .send(request_from(&call)?, &wires.clock)
-                    .await
-                    .ok()
+                connection.send(call.to_request()?, &wires.clock).await.ok()
             };
             // Best effort: the server may be gone, and the request is over either way.
             timeout(CANCEL_MAX, tell).await.ok();
@@ -283,6 +284,7 @@ impl Driver for WireDriver {
 struct Caller<'a> {
     wires: &'a Wires,
     connection: &'a mut Option<Connection>,
+    is_made_again: bool,
     exchange: &'a mut dyn Exchange,
     seen: &'a mut Seen,
     dog: &'a mut Watchdog,
@@ -314,7 +316,7 @@ impl Caller<'_> {
                         self.wires.closes.store(true, Relaxed);
                     }
                     self.mark_sent();
-                    return Err(failure_from(&error));
+                    return Err(failure_from_transport(&error));
                 }
             }
         };
@@ -355,7 +357,11 @@ impl Caller<'_> {
             .as_ref()
             .is_none_or(|facts| facts.kind == ConnectionKind::Reused);
         if is_news && let Some(connection) = self.connection.as_ref() {
-            self.seen.connection = Some(facts_of(connection, kind));
+            let told = match kind {
+                ConnectionKind::Reused if self.is_made_again => ConnectionKind::Reconnected,
+                kind => kind,
+            };
+            self.seen.connection = Some(facts_of(connection, told));
         }
         Ok(kind)
     }
@@ -365,7 +371,7 @@ impl Caller<'_> {
         &mut self,
         call: &HttpCall,
     ) -> Result<Result<ResponseHead, TransportError>, Failure> {
-        let request = request_from(call).ok_or_else(|| {
+        let request = call.to_request().ok_or_else(|| {
             Failure::new(
                 FailureKind::Client,
                 format!("The path “{}” cannot be requested", call.path_and_query),
@@ -441,7 +447,7 @@ impl Caller<'_> {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     // What was known to be over cannot be broken any more.
-                    let failure = (!self.dog.is_done()).then(|| failure_from(&error));
+                    let failure = (!self.dog.is_done()).then(|| failure_from_transport(&error));
                     return self.drop_rest(failure);
                 }
             }
@@ -500,33 +506,6 @@ fn facts_of(connection: &Connection, kind: ConnectionKind) -> ConnectionFacts {
 }
 
 /// `None` where the path is none.
-fn request_from(call: &HttpCall) -> Option<Request<Bytes>> {
-    let mut request = Request::builder()
-        .method(call.method.clone())
-        .uri(&call.path_and_query)
-        .body(call.body.clone())
-        .ok()?;
-    *request.headers_mut() = call.headers.clone();
-    Some(request)
-}
-
-fn failure_from(error: &TransportError) -> Failure {
-    let kind = match error.kind {
-        TransportErrorKind::Dns => FailureKind::Dns,
-        TransportErrorKind::Connect => FailureKind::Connect,
-        TransportErrorKind::Tls => FailureKind::Tls,
-        TransportErrorKind::TimeoutConnect => FailureKind::TimeoutConnect,
-        TransportErrorKind::TimeoutFirstByte => FailureKind::TimeoutFirstByte,
-        TransportErrorKind::TimeoutIdle => FailureKind::TimeoutIdle,
-        TransportErrorKind::TimeoutTotal => FailureKind::TimeoutTotal,
-        TransportErrorKind::StaleConnection => FailureKind::StaleConnection,
-        TransportErrorKind::Reset => FailureKind::Reset,
-        TransportErrorKind::Truncated => FailureKind::ErrorTruncated,
-        TransportErrorKind::Protocol => FailureKind::Protocol,
-        TransportErrorKind::Client => FailureKind::Client,
-    };
-    Failure::new(kind, error.message.clone())
-}
 
 /// The exchange is over and cannot say how: a fault of ours, told as what it looks like.
 fn no_result() -> Failure {

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::headers::{control_options, is_secret_header};
 use super::target_url::target_url;
-use super::{PrepareError, SharedAdapter, curl, gradio, openai};
+use super::{PrepareError, SharedAdapter, curl, gradio, mask, openai};
 use crate::domain::{Failure, FailureKind, Issue, Protocol, Target, TargetInfo, Workload};
 use crate::transport::{Control, TransportErrorKind};
 
@@ -44,7 +44,10 @@ pub async fn detect(
         key = command.pasted.key.clone().map(SecretString::from).or(key);
     }
     let control = connect(&reached, key.as_ref())?;
-    let mut info = detect_at(&url, target.protocol, &control).await?;
+    let secrets = mask::secrets_of(&reached, key.as_ref());
+    let found = detect_at(&url, target.protocol, &control).await;
+    let found = found.map_err(|error| mask::error_masked(error, &secrets))?;
+    let mut info = mask::info_masked(found, &secrets);
     if let Some(command) = command {
         info.notes.extend(command.notes);
         info.pasted = Some(command.pasted);
@@ -54,6 +57,18 @@ pub async fn detect(
 
 /// Makes the adapter for a plan's target, finding out the protocol first where the plan leaves it open.
 pub async fn prepare(
+    target: &Target,
+    workload: &Workload,
+    key: Option<&SecretString>,
+) -> Result<(SharedAdapter, TargetInfo), PrepareError> {
+    let secrets = mask::secrets_of(target, key);
+    match prepare_unmasked(target, workload, key).await {
+        Ok((adapter, info)) => Ok((adapter, mask::info_masked(info, &secrets))),
+        Err(error) => Err(mask::error_masked(error, &secrets)),
+    }
+}
+
+async fn prepare_unmasked(
     target: &Target,
     workload: &Workload,
     key: Option<&SecretString>,

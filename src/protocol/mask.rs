@@ -2,7 +2,11 @@
 
 use http::HeaderMap;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::PrepareError;
+use super::headers::target_headers;
+use crate::domain::{Failure, Issue, Target, TargetInfo};
 
 /// Stands where a secret stood.
 pub const MASK: &str = "[REDACTED]";
@@ -56,6 +60,42 @@ pub fn mask(text: &str, secrets: &[&str]) -> String {
         }
     }
     text
+}
+
+/// As [`mask`], of secrets that are still wrapped.
+pub(super) fn mask_all(text: &str, secrets: &[SecretString]) -> String {
+    let secrets: Vec<&str> = secrets.iter().map(|s| s.expose_secret()).collect();
+    mask(text, &secrets)
+}
+
+/// What a target's calls must not show again.
+pub(super) fn secrets_of(target: &Target, key: Option<&SecretString>) -> Vec<SecretString> {
+    target_headers(target, key).map_or_else(|_issues| Vec::new(), |headers| secrets_in(&headers))
+}
+
+/// A server may echo the key in what it refuses.
+pub(super) fn error_masked(error: PrepareError, secrets: &[SecretString]) -> PrepareError {
+    match error {
+        PrepareError::Unreachable(failure) => PrepareError::Unreachable(Failure {
+            message: mask_all(&failure.message, secrets),
+            ..failure
+        }),
+        PrepareError::Refused(issues) => {
+            let masked = issues.into_iter().map(|issue| Issue {
+                message: mask_all(&issue.message, secrets),
+                ..issue
+            });
+            PrepareError::Refused(masked.collect())
+        }
+    }
+}
+
+/// As [`error_masked`], of what was found out.
+pub(super) fn info_masked(mut info: TargetInfo, secrets: &[SecretString]) -> TargetInfo {
+    for line in info.evidence.iter_mut().chain(&mut info.notes) {
+        *line = mask_all(line, secrets);
+    }
+    info
 }
 
 #[cfg(test)]

@@ -314,7 +314,14 @@ impl Sight {
             waterfall,
             ttft_ms: ttft_ns.map(|ns| ns as f64 / 1e6),
             curl: masked(&self.curl),
-            issues: meaning.issues,
+            issues: meaning
+                .issues
+                .into_iter()
+                .map(|issue| crate::domain::Issue {
+                    message: masked(&issue.message),
+                    ..issue
+                })
+                .collect(),
             info,
         }
     }

@@ -227,7 +227,7 @@ impl Run {
                 "the recorder broke off; the run file holds what was written until then".to_owned(),
             );
         };
-        self.close_file(end, &journal).await
+        self.close_file(end, journal).await
     }
 
     /// Makes the run file, in the data folder unless told otherwise.
@@ -242,7 +242,7 @@ impl Run {
                 match news {
                 JournalNews::Failing { path, message } => outbox.tell_now(Event::Failed {
                     message: format!(
-                        "“{}” cannot be written: {message}; measuring goes on in memory, save the run elsewhere when it has ended",
+                        "“{}” cannot be written: {message}; measuring goes on in memory, and the run is saved in another place at its end if that does not change",
                         path.display()
                     ),
                 }),
@@ -252,6 +252,12 @@ impl Run {
             let journal = match out {
                 // The journal itself is never compressed; a `.zst` is made of it at the end.
                 Some(path) if is_zst(&path) => {
+                    if path.exists() {
+                        return Err(format!(
+                            "there is a file already, choose another name: “{}”",
+                            path.display()
+                        ));
+                    }
                     Journal::create(&path.with_extension(""), &head, redactor, news)
                 }
                 Some(path) => Journal::create(&path, &head, redactor, news),
@@ -268,7 +274,7 @@ impl Run {
             .map_err(|e| e.to_string())?
     }
 
-    async fn close_file(&self, end: engine::RunEnd, journal: &Arc<Journal>) -> Ended {
+    async fn close_file(&self, end: engine::RunEnd, journal: Arc<Journal>) -> Ended {
         let mut run = end.run;
         let state = if end.facts.interrupted {
             EndState::Interrupted
@@ -281,29 +287,17 @@ impl Run {
             summary: (*run.summary).clone(),
             facts: end.facts,
         };
-        let (journal, zst) = (Arc::clone(journal), self.out.as_deref().is_some_and(is_zst));
-        let closed = tokio::task::spawn_blocking(move || {
-            let bytes = journal.finish(line).map_err(|e| e.to_string())?;
-            let path = journal.path();
-            if zst {
-                let packed = crate::store::compress(&path).map_err(|e| e.to_string())?;
-                let bytes = std::fs::metadata(&packed).map_or(bytes, |m| m.len());
-                return Ok((packed, bytes));
-            }
-            Ok::<_, String>((path, bytes))
-        });
-        match closed.await.unwrap_or_else(|e| Err(e.to_string())) {
-            Ok((path, bytes)) => {
-                run.file = Some(path);
-                run.file_bytes = bytes;
-            }
-            Err(message) => {
-                self.outbox
-                    .tell(Event::Failed {
-                        message: format!("the run file is not whole: {message}"),
-                    })
-                    .await;
-            }
+        let zst = self.out.as_deref().is_some_and(is_zst);
+        let name = run_name(&run.head);
+        let closed =
+            tokio::task::spawn_blocking(move || Closed::close(journal, line, zst, &name)).await;
+        let closed = closed.unwrap_or_else(|e| Closed::lost(e.to_string()));
+        if let Some((path, bytes)) = closed.file {
+            run.file = Some(path);
+            run.file_bytes = bytes;
+        }
+        if let Some(message) = closed.message {
+            self.outbox.tell(Event::Failed { message }).await;
         }
         run.revision += 1;
         Ended::Run(Arc::new(run))
@@ -331,6 +325,83 @@ impl Run {
         self.snapshots.send_replace(Some(Arc::new(run)));
         (self.outbox.wake())();
     }
+}
+
+/// How a run's file was closed.
+#[derive(Default)]
+struct Closed {
+    file: Option<(PathBuf, u64)>,
+    /// What a person should know of it.
+    message: Option<String>,
+}
+
+impl Closed {
+    fn lost(message: String) -> Self {
+        let message = format!("the run file is not whole: {message}");
+        Self {
+            file: None,
+            message: Some(message),
+        }
+    }
+
+    /// Writes the end and, where the disk does not take it, everything to another place: the memory that holds the rest
+    /// of the run goes with the process. Blocks.
+    fn close(journal: Arc<Journal>, line: EndLine, zst: bool, name: &str) -> Self {
+        let meant_for = journal.path();
+        let (moved, bytes) = match journal.finish(line) {
+            Ok(bytes) => (None, bytes),
+            Err(error) => match move_away(&journal, name) {
+                Some(bytes) => (Some(error), bytes),
+                None => return Self::lost(error.to_string()),
+            },
+        };
+        let path = journal.path();
+        // It is marked as being written until the journal is gone.
+        drop(journal);
+        let message = moved.map(|_error| {
+            format!(
+                "“{}” could not be written, so the whole run was saved in another place: “{}”",
+                meant_for.display(),
+                path.display()
+            )
+        });
+        if !zst {
+            return Self {
+                file: Some((path, bytes)),
+                message,
+            };
+        }
+        match crate::store::compress(&path) {
+            Ok(packed) => {
+                let bytes = std::fs::metadata(&packed).map_or(bytes, |m| m.len());
+                Self {
+                    file: Some((packed, bytes)),
+                    message,
+                }
+            }
+            Err(error) => Self {
+                message: Some(format!(
+                    "the run file was not compressed: {error}; it stands plain as “{}”",
+                    path.display()
+                )),
+                file: Some((path, bytes)),
+            },
+        }
+    }
+}
+
+/// Moves a journal that cannot be written to the data folder, or else to the temporary one; the file's size.
+fn move_away(journal: &Journal, name: &str) -> Option<u64> {
+    let data = Places::find().ok().map(|places| places.runs());
+    let folders = data.into_iter().chain([std::env::temp_dir()]);
+    folders
+        .map(|folder| folder.join(name))
+        .find_map(|path| journal.move_to(&path).ok())
+}
+
+/// The name of a run's file in another place than it was meant for.
+fn run_name(head: &RunHead) -> String {
+    format!("rescued-{}.run.jsonl", head.id)
 }
 
 fn is_zst(path: &Path) -> bool {

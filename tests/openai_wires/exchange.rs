@@ -559,3 +559,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn after_the_done_marker_nothing_is_waited_for() {
+    let check = |reads: &[&str], done: bool| {
+        let mut exchange = exchange(true);
+        exchange.next_call(0).unwrap();
+        exchange.head(200, &event_stream(), Stamp::default());
+        for read in reads {
+            exchange.data(read.as_bytes(), Stamp::default());
+        }
+        assert_eq!(exchange.is_done(), done, "{reads:?}");
+    };
+    let token = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    check(&[token], false);
+    // The usage may still come.
+    check(&[token, finish], false);
+    check(&[token, finish, "data: [DONE]\n\n"], true);
+    check(&[token, "data: {\"error\":{\"message\":\"no\"}}\n\n"], true);
+}

@@ -219,6 +219,29 @@ async fn nothing_there_says_what_to_try() {
 }
 
 #[tokio::test]
+async fn a_plan_that_names_protocol_and_model_needs_no_server_to_begin() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let mut target = Target::at(&url);
+    target.protocol = Protocol::OpenAiCompletions;
+    target.model = Some("m".to_owned());
+    let (adapter, info) = prepare(&target).await.unwrap();
+    assert_eq!(body_of(&adapter)["model"], "m");
+    assert_eq!(info.facts.route, "/v1/completions");
+    assert!(
+        info.notes[0].contains("Models cannot be listed"),
+        "{:?}",
+        info.notes
+    );
+    target.protocol = Protocol::Auto;
+    assert!(
+        prepare(&target).await.is_err(),
+        "nobody says which protocol it is"
+    );
+}
+
+#[tokio::test]
 async fn other_servers_are_told_from_ours() {
     let page =
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\n\r\n<!doctype html>";

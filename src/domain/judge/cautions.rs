@@ -2,17 +2,19 @@
 
 use crate::stats;
 
-use super::super::{Caution, CautionId, Protocol, ServerFacts, StageIdx};
+use super::super::{Caution, CautionId, MetricId, Protocol, ServerFacts, StageIdx};
 use super::{
     BUFFERING_MIN_GAPS, Facts, GRADIO_WITHOUT_POLLING, Ledger, MAX_CLIENT_LATE_P99_MS,
-    MAX_SHORT_GAP_SHARE, MAX_TICK_MS, MAX_TOKENS_PER_CHUNK, NEEDED_QUANTILE, SLEPT_TICK_MS,
-    TREND_MIN_REQUESTS, TREND_MIN_RISE, TREND_MIN_T, Trend,
+    MAX_SHORT_GAP_SHARE, MAX_SLIP_P99_MS, MAX_SLIP_SHARE_OF_TTFT, MAX_TICK_MS,
+    MAX_TOKENS_PER_CHUNK, NEEDED_QUANTILE, SLEPT_TICK_MS, TREND_MIN_REQUESTS, TREND_MIN_RISE,
+    TREND_MIN_T, Trend,
 };
 
 /// The gravest first: the window shows the first and counts the rest.
 pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
     saturated(facts, ledger);
     ledger.doubt(stopped_early(facts));
+    late_sends(facts, ledger);
     ledger.doubt(changed(facts));
     ledger.doubt(journal(facts));
     ledger.doubt(buffering(facts));
@@ -50,6 +52,43 @@ fn caution(
         finding,
         cause: cause.to_owned(),
         advice: advice.into(),
+    }
+}
+
+/// Where the plan has a time for each request (burst and wave).
+///
+/// A doubt and no fault: in a closed loop every latency counts from the instant the request really left, so no figure
+/// holds the lateness. What is off is the load: the server met the users of a round spread over that time instead of at
+/// once (one thread needs some 50 µs a request, so a burst of 200 slips 10 ms on an idle machine). A machine that is too
+/// busy all the time is caught by the ticker and by the CPU's share. In an open loop latencies count from the planned time, and
+/// measurement.md's rule (invalid above the same limit) is for those loads.
+fn late_sends(facts: &Facts<'_>, ledger: &mut Ledger) {
+    let mut has_due = false;
+    let mut found = None;
+    for (i, stage) in facts.stages.iter().enumerate() {
+        let Some(slip) = stage.metric(MetricId::Slip).and_then(|d| d.p99) else {
+            continue;
+        };
+        has_due = true;
+        let ttft = stage.metric(MetricId::Ttft).and_then(|d| d.p50);
+        let most = MAX_SLIP_P99_MS.max(ttft.unwrap_or(0.0) * MAX_SLIP_SHARE_OF_TTFT);
+        if slip > most && found.is_none() {
+            found = Some((i, slip, most));
+        }
+    }
+    if has_due {
+        ledger.doubt(found.map(|(i, slip, most)| {
+            caution(
+                CautionId::LateSends,
+                Some(i),
+                format!(
+                    "Requests of “{}” left {slip:.1} ms late at p99 (at most {most:.1} ms)",
+                    facts.label(i)
+                ),
+                "This machine needed that long to send a round, so the server met its requests spread over that time; latencies count from when each one left and stay right",
+                "Close other programs, ask for fewer users, or read the round as that wide",
+            )
+        }));
     }
 }
 
@@ -184,7 +223,8 @@ fn tokens_per_chunk(facts: &Facts<'_>) -> Option<Caution> {
 
 fn few_samples(facts: &Facts<'_>) -> Option<Caution> {
     let least = stats::least_n(NEEDED_QUANTILE);
-    let is_few = |s: &super::super::StageSummary| s.n_ended() > 0 && s.ok < least;
+    // Where none ended well there is no percentile to doubt.
+    let is_few = |s: &super::super::StageSummary| s.ok > 0 && s.ok < least;
     // A stage that still runs is not short of requests yet.
     let has_ended = |i: usize| {
         let border = facts.borders.iter().find(|b| b.stage.index() == i);

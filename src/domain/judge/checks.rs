@@ -1,16 +1,14 @@
 //! What makes a run invalid.
 
-use super::super::{FailureKind, Load, MetricId, StageEnd, StageIdx};
+use super::super::{FailureKind, Load, StageEnd, StageIdx};
 use super::{
     Facts, LITTLE_MIN_REQUESTS, LITTLE_MIN_SECS, Ledger, MAX_CPU_PERCENT, MAX_FILES_SHARE,
-    MAX_LITTLE_SHARE, MAX_SLIP_P99_MS, MAX_SLIP_SHARE_OF_TTFT, MAX_TICK_P99_MS, SLEPT_TICK_MS,
-    StageFacts,
+    MAX_LITTLE_SHARE, MAX_TICK_P99_MS, SLEPT_TICK_MS, StageFacts,
 };
 
 pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
     interrupted(facts, ledger);
     every_request_failed(facts, ledger);
-    slip(facts, ledger);
     ticker(facts, ledger);
     cpu(facts, ledger);
     descriptors(facts, ledger);
@@ -48,29 +46,6 @@ fn every_request_failed(facts: &Facts<'_>, ledger: &mut Ledger) {
     ledger.check(Some(format!(
         "Every request failed, {n} of {n}{what}: test the connection, then run again"
     )));
-}
-
-/// Where the plan has a time for each request (burst and wave).
-fn slip(facts: &Facts<'_>, ledger: &mut Ledger) {
-    let mut has_due = false;
-    let mut reason = None;
-    for stage in facts.stages {
-        let Some(slip) = stage.metric(MetricId::Slip).and_then(|d| d.p99) else {
-            continue;
-        };
-        has_due = true;
-        let ttft = stage.metric(MetricId::Ttft).and_then(|d| d.p50);
-        let most = MAX_SLIP_P99_MS.max(ttft.unwrap_or(0.0) * MAX_SLIP_SHARE_OF_TTFT);
-        if slip > most && reason.is_none() {
-            reason = Some(format!(
-                "Requests of “{}” left {slip:.1} ms late at p99 (at most {most:.1} ms): this machine was too busy to send on time; close other programs or ask for fewer users",
-                stage.label
-            ));
-        }
-    }
-    if has_due {
-        ledger.check(reason);
-    }
 }
 
 fn ticker(facts: &Facts<'_>, ledger: &mut Ledger) {

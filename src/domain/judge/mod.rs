@@ -106,7 +106,8 @@ pub struct InFlight {
     pub held: Option<u32>,
 }
 
-/// p99 of a request's slip: the larger of 5 ms and 2 % of the median TTFT (measurement.md, after MLPerf LoadGen).
+/// p99 of a request's slip: the larger of 5 ms and 2 % of the median TTFT (measurement.md, after MLPerf LoadGen). A
+/// caution in a closed loop; an open loop's latencies hold the slip, and there it is a reason.
 pub const MAX_SLIP_P99_MS: f64 = 5.0;
 pub const MAX_SLIP_SHARE_OF_TTFT: f64 = 0.02;
 /// p99 lateness of a 10 ms ticker on the I/O runtime.

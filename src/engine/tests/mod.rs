@@ -131,7 +131,7 @@ impl Bench {
             }),
             live: Arc::new(Live::new(1_000)),
             control: Arc::clone(&control),
-            guard: Mutex::new(Guard::new(plan.limits.clone())),
+            guard: Mutex::new(Guard::new(plan.limits.clone(), &plan.target.key)),
             outbox,
             next_seq: AtomicU64::new(0),
         });

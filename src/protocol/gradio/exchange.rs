@@ -11,6 +11,7 @@ use super::outputs::{Change, Outputs};
 use super::template::Template;
 use crate::domain::{Ended, Failure, FailureKind, GradioFacts, TokenSource};
 use crate::protocol::headers::retry_after_secs;
+use crate::protocol::mask;
 use crate::protocol::sse::{SseEvent, SseParser};
 use crate::protocol::{Exchange, HttpCall, Reply, Stamp, said};
 
@@ -264,7 +265,12 @@ impl<W: Wire> Exchange for TwoCalls<W> {
     }
 
     fn reply(self: Box<Self>) -> Reply {
-        self.tally.reply()
+        let secrets = mask::secrets_in(&self.wire.job().headers);
+        let mut reply = self.tally.reply();
+        if let Some(Err(failure)) = &mut reply.result {
+            failure.message = mask::mask_all(&failure.message, &secrets);
+        }
+        reply
     }
 }
 

@@ -175,8 +175,7 @@ impl Shared {
 
     /// A failure's message without the key, which a server may echo.
     fn masked(&self, message: &str) -> String {
-        let secrets: Vec<&str> = self.secrets.iter().map(|s| s.expose_secret()).collect();
-        mask::mask(message, &secrets)
+        mask::mask_all(message, &self.secrets)
     }
 
     /// Whether a 400 or 422 with this message means that the server does not take `stream_options`.
