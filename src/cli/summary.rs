@@ -214,9 +214,11 @@ fn row(shown: Shown, d: &Distribution) -> String {
             } else {
                 "≥"
             };
-            format!("{:>10}", format!("{least}{text}"))
+            let text = format!("{least}{text}");
+            format!("{text:>10}")
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 fn cold(run: &RunData, out: &mut String) {

@@ -46,6 +46,14 @@ pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, Strin
     };
     if let Some(url) = url {
         url.clone_into(&mut plan.target.url);
+        if let Some(issue) = plan
+            .target
+            .check()
+            .into_iter()
+            .find(|i| i.field == "target.url")
+        {
+            return Err(format!("--url: {}", issue.message));
+        }
     }
     Ok(store::to_toml(&plan))
 }
@@ -158,22 +166,30 @@ pub(super) fn on_end_signals(mut call: impl FnMut(u32) + Send + 'static) -> Resu
         .map_err(|e| format!("signals cannot be listened to: {e}"))
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-///
-/// # Errors
-/// When signals cannot be listened to, as a sentence.
-pub fn wait_for_end_signal() -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(|e| format!("signals cannot be listened to: {e}"))?;
-    runtime.block_on(async {
-        EndSignals::new()
-            .map_err(|e| format!("signals cannot be listened to: {e}"))?
-            .next()
-            .await;
-        Ok(())
-    })
+/// Ctrl-C or SIGTERM, listened to from the moment this is made: whoever is told that we are ready may end us at once.
+pub struct EndSignal {
+    runtime: tokio::runtime::Runtime,
+    signals: EndSignals,
+}
+
+impl EndSignal {
+    /// # Errors
+    /// When signals cannot be listened to, as a sentence.
+    pub fn listen() -> Result<Self, String> {
+        let failed = |e| format!("signals cannot be listened to: {e}");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let signals = runtime
+            .block_on(async { EndSignals::new() })
+            .map_err(failed)?;
+        Ok(Self { runtime, signals })
+    }
+
+    pub fn wait(mut self) {
+        self.runtime.block_on(self.signals.next());
+    }
 }
 
 #[cfg(unix)]

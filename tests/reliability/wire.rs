@@ -31,18 +31,39 @@ fn nothing_listens_and_no_such_name() {
         .unwrap()
         .local_addr()
         .unwrap();
-    for (url, named) in [
-        (format!("http://{closed}/v1"), closed.to_string()),
-        ("http://x.invalid/v1".to_owned(), "x.invalid".to_owned()),
+    for (url, named, kind) in [
+        (format!("http://{closed}/v1"), closed.to_string(), "connect"),
+        (
+            "http://x.invalid/v1".to_owned(),
+            "x.invalid".to_owned(),
+            "dns",
+        ),
     ] {
         let seen = measure(&url, &["--iterations", "3"]);
         seen.assert_code(4);
-        assert!(seen.stderr.contains(&named), "{}", seen.stderr);
-        assert_eq!(seen.stdout, "");
+        let error = &seen.summary["errors"][0];
+        assert_eq!((&error["kind"], &error["count"]), (&kind.into(), &3.into()));
         assert!(
-            seen.lines.is_empty(),
-            "nothing was sent, so there is no run"
+            error["first_message"].to_string().contains(&named),
+            "{error}"
         );
+        assert!(
+            seen.stderr.contains("Models cannot be listed"),
+            "{}",
+            seen.stderr
+        );
+
+        // Who names no model asks the server first: nothing was sent then, so there is no run.
+        let home = tempfile::tempdir().unwrap();
+        let asked = run(home.path(), &["run", "--url", &url, "--json"]);
+        let said = text(&asked.stderr);
+        assert_eq!(code(&asked), 4, "{said}");
+        assert!(
+            said.contains(&url) && said.contains("; check the"),
+            "{said}"
+        );
+        let kept = std::fs::read_dir(home.path().join("runs")).map_or(0, Iterator::count);
+        assert_eq!((asked.stdout.len(), kept), (0, 0));
     }
 }
 
@@ -59,7 +80,10 @@ fn ten_first_failures_alike_end_a_run_that_says_why() {
     assert_eq!(seen.summary["errors"][0]["kind"], "connect");
     assert_eq!(seen.summary["errors"][0]["count"], 10);
     let why = seen.caution("stopped_early").unwrap().to_string();
-    assert!(why.contains("first 10 requests all failed alike"), "{why}");
+    assert!(
+        why.contains("first 10 requests that ended all failed alike"),
+        "{why}"
+    );
     assert!(seen.reasons().contains("Every request failed"));
     let border = seen.lines.iter().rfind(|l| l["type"] == "stage").unwrap();
     assert!(border["stopped"].as_str().unwrap().contains("alike"));
