@@ -84,6 +84,8 @@ fn icon() -> egui::IconData {
 pub struct Window {
     pub state: AppState,
     pub measure: measure::MeasureUi,
+    /// Whether the form is open in a window too narrow for both; `None` until a person said so.
+    form_open: Option<bool>,
     glue: glue::Glue,
 }
 
@@ -111,6 +113,7 @@ impl Window {
         Self {
             state,
             measure: measure::MeasureUi::default(),
+            form_open: None,
             glue: glue::Glue::default(),
         }
     }
@@ -143,8 +146,18 @@ impl Window {
 
     fn measure_view(&mut self, ui: &mut egui::Ui, out: &mut Vec<Action>) {
         let theme = Theme::of(ui);
-        let width = size::form(ui.ctx().content_rect().width());
-        shell::side_panel("form", width).show(ui, |ui| form::form_ui(ui, &mut self.state));
+        let window = ui.ctx().content_rect().width();
+        let mut open = true;
+        if window < size::FOLDED {
+            open = self.form_open.unwrap_or(self.state.run_shown().is_none());
+            if shell::fold_strip(ui, open) {
+                self.form_open = Some(!open);
+            }
+        }
+        if open {
+            let width = size::form(window);
+            shell::side_panel("form", width).show(ui, |ui| form::form_ui(ui, &mut self.state));
+        }
         egui::CentralPanel::default()
             .frame(egui::Frame::NONE.fill(theme.canvas))
             .show(ui, |ui| {

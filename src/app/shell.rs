@@ -217,6 +217,32 @@ pub fn side_panel(id: &'static str, width: f32) -> Panel {
         .frame(Frame::NONE)
 }
 
+/// In a narrow window: the button that opens and closes the form. Says whether it was pressed.
+pub fn fold_strip(ui: &mut Ui, open: bool) -> bool {
+    let theme = Theme::of(ui);
+    Panel::top("fold strip")
+        .exact_size(40.0)
+        .resizable(false)
+        .show_separator_line(false)
+        .frame(Frame::NONE.fill(theme.panel))
+        .show(ui, |ui| {
+            let rect = ui.max_rect();
+            ui.painter()
+                .hline(rect.x_range(), rect.bottom() - 0.5, theme.hairline());
+            ui.horizontal_centered(|ui| {
+                ui.add_space(8.0);
+                let (words, icon) = if open {
+                    ("Hide the plan", icons::OPENED)
+                } else {
+                    ("Show the plan", icons::CLOSED)
+                };
+                ui.add(Button::new(words).icon(icon).quiet()).clicked()
+            })
+            .inner
+        })
+        .inner
+}
+
 /// Draws bar, rail and status bar; what is left of `ui` is the view's.
 pub fn shell_ui(
     ui: &mut Ui,

@@ -381,6 +381,8 @@ pub mod size {
     /// Below this window width everything gets narrower.
     pub const NARROW: f32 = 1100.0;
     pub const WIDE: f32 = 1600.0;
+    /// Below this window width the form folds away.
+    pub const FOLDED: f32 = 900.0;
 
     /// Width of the form in a window of that width.
     pub fn form(window: f32) -> f32 {

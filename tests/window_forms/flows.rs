@@ -31,6 +31,7 @@ fn start_sends_the_plan_of_the_form_and_locks_it() {
     });
     assert_eq!(plan.unwrap().seed, 7);
     bench.apply(Event::RunStarted {
+        notes: Vec::new(),
         id: "r1".to_owned(),
         file: None,
     });
@@ -237,6 +238,7 @@ fn closing_while_a_run_goes_asks_and_keeps_the_file() {
     let mut bench = Bench::new();
     assert!(bench.state().may_close());
     bench.apply(Event::RunStarted {
+        notes: Vec::new(),
         id: "r1".to_owned(),
         file: None,
     });

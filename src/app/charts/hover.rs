@@ -7,7 +7,7 @@ use egui::{Color32, Pos2, Sense, Ui, vec2};
 use super::{ink, pane::Map};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets;
-use crate::chart::{Axis, AxisKind, Chart, Mark, Shape};
+use crate::chart::{Axis, AxisKind, Chart, Mark, Shape, format};
 
 /// How near the pointer has to be to a dot, in points.
 const NEAR: f32 = 14.0;
@@ -77,10 +77,21 @@ pub(super) fn at(
     // Where lines have points at certain levels only, the tooltip speaks of the nearest level.
     if let (AxisKind::Users(_), Some((_, level))) = (&chart.x.kind, snapped) {
         hover.head = chart.x.text(level);
+        level_rows(chart, level, &mut hover);
     }
     dot_rows(theme, chart, maps, pointer, hidden, &mut hover);
     unique(&mut hover.rows);
     hover
+}
+
+/// Levels of load: the table's row of that level says more than the lines.
+fn level_rows(chart: &Chart, level: f64, hover: &mut Hover) {
+    let users = format::count(chart.x.value(level).round());
+    let is_level = |row: &&Vec<String>| row.first() == Some(&users);
+    if let Some(row) = chart.table.rows.iter().find(is_level) {
+        let names = chart.table.header.iter().skip(1).cloned();
+        hover.rows = names.zip(row.iter().skip(1).cloned()).collect();
+    }
 }
 
 /// Charts of dots alone: the nearest dot.

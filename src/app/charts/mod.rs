@@ -318,12 +318,13 @@ pub fn ink(theme: &Theme, colour: Colour) -> Color32 {
         Colour::Stage { i, n } => theme.stage(usize::from(i), usize::from(n)),
         Colour::SideA => theme.side(0),
         Colour::SideB => theme.side(1),
-        Colour::Primary | Colour::PartStream => theme.text,
-        Colour::Secondary => theme.secondary,
-        Colour::Muted | Colour::PartWait => theme.muted,
+        Colour::Primary => theme.text,
+        Colour::Secondary | Colour::PartStream => theme.secondary,
+        Colour::Muted => theme.muted,
         Colour::Disabled => theme.disabled,
         Colour::Failure => theme.invalid,
-        Colour::Rule | Colour::PartQueue => theme.line_strong,
+        Colour::Rule | Colour::PartWait => theme.line_strong,
+        Colour::PartQueue => theme.line_strong.gamma_multiply(0.4),
         Colour::Ok => theme.ok,
     }
 }

@@ -14,7 +14,7 @@ use egui::{Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 use super::actions::Action;
 use super::charts::ChartUi;
 use super::theme::{Theme, size};
-use super::widgets::{self, BANNER_HEIGHT, TILES_HEIGHT};
+use super::widgets::{self, BANNER_HEIGHT};
 use crate::chart::Throughput;
 use crate::domain::{MetricId, RunData, RunState, StageIdx};
 use charts::{ChartChoice, DistributionKind};
@@ -31,7 +31,7 @@ const LEAST_CARD_SMALL: f32 = 188.0;
 /// Below this own width the margins shrink.
 const SMALL: f32 = 760.0;
 /// Below this own width the charts stand in one column.
-const ONE_COLUMN: f32 = 480.0;
+const ONE_COLUMN: f32 = 560.0;
 
 /// What the person has switched on in the Measure view, and what was computed for it.
 #[derive(Default)]
@@ -269,7 +269,9 @@ impl Page<'_> {
         let after = if errors > 0.0 { GAP + errors } else { 0.0 };
         let columns = if room.x < ONE_COLUMN { 1.0 } else { 2.0 };
         let rows = 4.0 / columns;
-        let fixed = above + TILES_HEIGHT + rows * GAP + below;
+        let width = room.x - 2.0 * self.margin;
+        let tiles = widgets::tiles_height(width, self.words.tiles.len());
+        let fixed = above + tiles + rows * GAP + below;
         let least = if self.narrow {
             LEAST_CARD_SMALL
         } else {
@@ -283,6 +285,7 @@ impl Page<'_> {
         };
         Layout {
             above,
+            tiles,
             banners,
             card,
             columns,
@@ -326,11 +329,11 @@ impl Page<'_> {
             parts::preparing_ui(ui, card, (headline, &what));
             return;
         }
-        let tiles = strip(y, TILES_HEIGHT);
+        let tiles = strip(y, layout.tiles);
         ui.scope_builder(UiBuilder::new().max_rect(tiles), |ui| {
             widgets::tiles(ui, &self.words.tiles);
         });
-        y += TILES_HEIGHT + GAP;
+        y += layout.tiles + GAP;
         y = self.cards(ui, strip(y, 0.0), layout, state);
         let table = strip(y, layout.table);
         let n = self.run.plan().stages.len();
@@ -388,6 +391,7 @@ impl Page<'_> {
 struct Layout {
     /// From the page's top to the tiles.
     above: f32,
+    tiles: f32,
     banners: f32,
     card: f32,
     columns: f32,

@@ -19,7 +19,7 @@ pub use field::{Field, error_ui, label_ui};
 pub use paint::{elided, icon, text, text_width};
 pub use section::{Section, sub_heading};
 pub use switch::Switch;
-pub use tile::{TILES_HEIGHT, Tile, tiles};
+pub use tile::{Tile, tiles, tiles_height};
 
 /// Draws into `rect` without moving the place where `ui` goes on.
 pub fn inside<R>(

@@ -5,7 +5,9 @@ use egui::{Align2, Rect, Role, Sense, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 use super::{Level, paint};
 use crate::app::theme::{Text, Theme, radius};
 
-pub const TILES_HEIGHT: f32 = 76.0;
+const HEIGHT: f32 = 76.0;
+/// A tile that would be narrower stands in a second row.
+const LEAST_WIDTH: f32 = 104.0;
 const PADDING: f32 = 14.0;
 
 /// One number: what it is, how much, and what it rests on.
@@ -24,7 +26,9 @@ pub struct Tile {
 /// Draws the tiles as one card, all equally wide.
 pub fn tiles(ui: &mut Ui, tiles: &[Tile]) {
     let theme = Theme::of(ui);
-    let wanted = vec2(ui.available_width(), TILES_HEIGHT);
+    let room = ui.available_width();
+    let n_rows = rows(room, tiles.len());
+    let wanted = vec2(room, tiles_height(room, tiles.len()));
     let (rect, _) = ui.allocate_exact_size(wanted, Sense::hover());
     ui.painter().rect(
         rect,
@@ -33,16 +37,33 @@ pub fn tiles(ui: &mut Ui, tiles: &[Tile]) {
         theme.hairline(),
         StrokeKind::Inside,
     );
-    let width = rect.width() / tiles.len().max(1) as f32;
+    let n_columns = tiles.len().div_ceil(n_rows).max(1);
+    let width = rect.width() / n_columns as f32;
     for (i, tile) in tiles.iter().enumerate() {
-        let left = (rect.left() + width * i as f32).round();
-        let area = Rect::from_min_size(pos2(left, rect.top()), vec2(width, rect.height()));
-        if i > 0 {
+        let (row, column) = (i / n_columns, i % n_columns);
+        let left = (rect.left() + width * column as f32).round();
+        let top = rect.top() + HEIGHT * row as f32;
+        let area = Rect::from_min_size(pos2(left, top), vec2(width, HEIGHT));
+        if column == 0 && row > 0 {
+            let line = rect.x_range().shrink(12.0);
+            ui.painter().hline(line, top + 0.5, theme.hairline());
+        }
+        if column > 0 {
             let line = area.y_range().shrink(12.0);
             ui.painter().vline(left + 0.5, line, theme.hairline());
         }
         tile_ui(ui, area, tile, i);
     }
+}
+
+fn rows(width: f32, n: usize) -> usize {
+    let is_tight = n > 3 && width / (n as f32) < LEAST_WIDTH;
+    if is_tight { 2 } else { 1 }
+}
+
+/// How high the strip of `n` tiles is.
+pub fn tiles_height(width: f32, n: usize) -> f32 {
+    HEIGHT * rows(width, n) as f32
 }
 
 fn tile_ui(ui: &Ui, area: Rect, tile: &Tile, i: usize) {
