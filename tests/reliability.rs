@@ -1,6 +1,7 @@
 //! Faults met by the whole program: the binary against a server that misbehaves, judged by exit code, JSON and run file.
 
 mod ends;
+mod keys;
 mod machine;
 mod server;
 mod terminal;

@@ -13,6 +13,11 @@ use inferometer::app::state::PlanHome;
 use inferometer::app::{Options, Window};
 use inferometer::domain::RunData;
 
+/// Five stages with a cold start and some failures, finished.
+pub(super) fn finished() -> inferometer::domain::RunData {
+    data::finished()
+}
+
 /// The window with a run in the Measure view.
 fn window_with(ctx: &egui::Context, run: Option<RunData>) -> Window {
     let mut window = Window::new(ctx, Options::default());

@@ -37,6 +37,7 @@ pub(super) fn at(
     };
     let place = first.x_place(pointer.x);
     hover.head = chart.x.text(place);
+    let is_order = chart.x.kind == AxisKind::Number;
     let mut snapped: Option<(f32, f64)> = None;
     for (pane, map) in chart.panes.iter().zip(maps) {
         for mark in &pane.marks {
@@ -63,9 +64,13 @@ pub(super) fn at(
                     hover.rows.push((name, words(&pane.y, point[1])));
                 }
                 Shape::Bars { bars, .. } => {
+                    let place = if is_order { place.round() } else { place };
                     if let Some(bar) = bars.iter().find(|b| (b.x0..b.x1).contains(&place)) {
-                        hover.head =
-                            format!("{} to {}", chart.x.text(bar.x0), chart.x.text(bar.x1));
+                        hover.head = if is_order {
+                            format!("Request {}", chart.x.text(place))
+                        } else {
+                            format!("{} to {}", chart.x.text(bar.x0), chart.x.text(bar.x1))
+                        };
                         let name = name_of(chart, mark, "", &pane.y.caption);
                         hover.rows.push((name, words(&pane.y, bar.y1 - bar.y0)));
                     }
@@ -139,6 +144,7 @@ fn dot_rows(
         }
         None => {
             if let (Some(pane), Some(map)) = (chart.panes.first(), maps.first())
+                && chart.x.kind != AxisKind::Number
                 && map.rect.contains(pointer)
             {
                 let name = caption_name(&pane.y.caption);

@@ -446,9 +446,15 @@ fn end_labels(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: 
     labels.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
     // From the lowest up, each is pushed above the one below it.
     let mut free = f32::INFINITY;
-    for (at, words, ink) in labels.into_iter().rev() {
-        let y = at.y.min(free - APART);
-        free = y;
+    let mut placed: Vec<f32> = Vec::with_capacity(labels.len());
+    for (at, ..) in labels.iter().rev() {
+        free = at.y.min(free - APART);
+        placed.push(free);
+    }
+    // Where they would leave the plot, all of them come down.
+    let down = (map.rect.top() - 2.0 - free).max(0.0);
+    for ((at, words, ink), y) in labels.into_iter().rev().zip(placed) {
+        let y = y + down;
         let strong = ink == theme.text;
         let kind = if strong {
             Text::CaptionStrong

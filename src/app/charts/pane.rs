@@ -175,9 +175,7 @@ fn y_axis(ui: &Ui, pane: &Pane, map: &Map) {
     let theme = Theme::of(ui);
     let painter = ui.painter();
     let mut free = f32::INFINITY;
-    // Lines of words stand closer above each other than words beside each other.
-    let denser = if pane.y.is_log() { 2.0 } else { 1.6 };
-    for tick in pane.y.ticks(map.rect.height() * denser) {
+    for tick in pane.y.ticks(y_room(&pane.y, map.rect.height())) {
         let y = map.y(tick.place).round();
         if y < map.rect.top() - 1.0 || y > map.rect.bottom() + 1.0 {
             continue;
@@ -201,6 +199,27 @@ fn y_axis(ui: &Ui, pane: &Pane, map: &Map) {
             theme.muted,
         );
     }
+}
+
+/// The room that the ticks of a y axis are chosen for: words stand closer above each other than beside each other.
+fn y_room(axis: &Axis, height: f32) -> f32 {
+    /// Room per decade from which a log axis has ticks at 1, 2, 5, and at 1, 3; see [`Axis::ticks`].
+    const ROOM_125: f32 = 151.0;
+    const ROOM_13: f32 = 85.0;
+    /// What two labels need.
+    const LINE: f32 = 13.0;
+    if !axis.is_log() {
+        return height * 1.6;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a few decades")]
+    let decades = (axis.range.1 - axis.range.0) as f32;
+    if decades >= 2.0 {
+        return height * 2.0;
+    }
+    // Under two decades there may be a single power of ten: take what the height allows.
+    let tightest = 2f32.log10() * height / decades.max(0.1);
+    let room = if tightest >= LINE { ROOM_125 } else { ROOM_13 };
+    (height * 2.0).max(room * decades)
 }
 
 fn x_axis(ui: &Ui, axis: &Axis, map: &Map) {

@@ -13,7 +13,7 @@ use egui::{Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use super::actions::Action;
 use super::charts::ChartUi;
-use super::theme::{Theme, size};
+use super::theme::size;
 use super::widgets::{self, BANNER_HEIGHT};
 use crate::chart::Throughput;
 use crate::domain::{MetricId, RunData, RunState, StageIdx};
@@ -184,7 +184,6 @@ pub fn measure_ui(
     out: &mut Vec<Action>,
 ) {
     let area = ui.available_rect_before_wrap();
-    ui.painter().rect_filled(area, 0.0, Theme::of(ui).canvas);
     let margin = if area.width() < SMALL { 12.0 } else { 16.0 };
     let Some(run) = run else {
         empty::empty_ui(ui, area.shrink(margin), empty, out);

@@ -339,6 +339,13 @@ fn verdict_tile(run: &RunData, narrow: bool) -> Tile {
         (1, _) => "1 caution".to_owned(),
         (n, _) => format!("{n} cautions"),
     };
+    let passed = checks.clone();
+    // Six tiles beside each other have room for this much.
+    let checks = if lead.len() + checks.len() > 24 {
+        checks.replace(" checks", "")
+    } else {
+        checks
+    };
     let parts: Vec<_> = [lead, checks]
         .into_iter()
         .filter(|w| !w.is_empty())
@@ -348,7 +355,12 @@ fn verdict_tile(run: &RunData, narrow: bool) -> Tile {
         value: value.to_owned(),
         unit: String::new(),
         note: parts.join(", "),
-        tip: verdict.reasons.join("\n"),
+        tip: std::iter::once(&passed)
+            .filter(|words| !words.is_empty())
+            .chain(&verdict.reasons)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n"),
         level: Some(level),
     }
 }
