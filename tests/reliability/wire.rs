@@ -13,6 +13,7 @@ use super::server::{
     write,
 };
 use super::{measure, measure_with};
+use crate::cli::{code, run, text};
 
 fn kinds(requests: &[&Value]) -> Vec<String> {
     let kind = |r: &&Value| match r["outcome"].as_str().unwrap() {
