@@ -614,7 +614,7 @@ fn a_terminal_reads_what_a_person_needs_and_no_more() {
         "1s",
     ];
     let output = run(home.path(), &args);
-    assert_measured(&output);
+    assert!([0, 3].contains(&code(&output)), "{}", text(&output.stderr));
     let (said, progress) = (text(&output.stdout), text(&output.stderr));
     assert!(
         said.starts_with(&format!("run  {address}  OpenAI chat")),
