@@ -384,7 +384,8 @@ fn a_whole_run_over_loopback() {
     for (i, users) in [(0, 1.0), (1, 4.0)] {
         let mean = end.facts.in_flight[i].mean;
         assert!(
-            mean > users * 0.8 && mean <= users * 1.001,
+            // A request leaves the flight when it is read, which on a busy machine is after its last byte came.
+            mean > users * 0.8 && mean <= users * 1.05,
             "{mean} of {users}"
         );
         assert_eq!(end.facts.in_flight[i].held, None);
