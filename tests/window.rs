@@ -1,11 +1,11 @@
 //! The window without a window: every widget is found by its name, views hold what a run holds, and a frame in which
 //! nothing changed computes nothing. With `INFEROMETER_SCREENSHOTS=folder` the views are written as pictures too.
 
-mod data;
+pub(crate) mod data;
 mod gallery;
 mod measure;
 mod pictures;
-mod raster;
+pub(crate) mod raster;
 
 use std::sync::Arc;
 

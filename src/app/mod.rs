@@ -149,7 +149,9 @@ impl Window {
         let window = ui.ctx().content_rect().width();
         let mut open = true;
         if window < size::FOLDED {
-            open = self.form_open.unwrap_or(self.state.run_shown().is_none());
+            open = self
+                .form_open
+                .unwrap_or_else(|| self.state.run_shown().is_none());
             if shell::fold_strip(ui, open) {
                 self.form_open = Some(!open);
             }
