@@ -4,10 +4,9 @@
 mod fields;
 mod flows;
 mod plans;
-#[path = "window/data.rs"]
-mod sample;
 mod views;
 
+use crate::window::data as sample;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use inferometer::app::form::Section;
