@@ -47,20 +47,27 @@ pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 
-/// The run went to its end. A busy machine may make it invalid, which only the tests of validity are about.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Exit 0, or 3 for nothing but that this machine was busy with other tests meanwhile.
 #[track_caller]
-fn assert_done(output: &Output, what: &str) {
+pub(crate) fn assert_measured(output: &Output) {
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let reasons = summary["verdict"]["reasons"].as_array();
+    let is_busy = |reason: &Value| {
+        let reason = reason.as_str().unwrap();
+        reason.starts_with("A 10 ms ticker") || reason.starts_with("This program used")
+    };
+    let is_all_busy = reasons.is_some_and(|r| !r.is_empty() && r.iter().all(is_busy));
     assert!(
-        [0, 3].contains(&code(output)),
-        "{what}: exit {}\n{}\n{}",
+        code(output) == 0 || (code(output) == 3 && is_all_busy),
+        "{}: {}\n{}",
         code(output),
         text(&output.stderr),
         text(&output.stdout)
     );
-}
-
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 pub(crate) fn lines_of(path: &Path) -> Vec<Value> {
@@ -98,7 +105,7 @@ fn tiers_give_one_entry_each_and_the_file_says_the_same() {
         &out,
     ];
     let output = run(home.path(), &args);
-    assert_done(&output, "tiers");
+    assert_measured(&output);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let stages = summary["stages"].as_array().unwrap();
     assert_eq!(
@@ -216,7 +223,7 @@ fn gradio_is_measured_over_both_wires() {
             "--json",
         ];
         let output = run(home.path(), &args);
-        assert_done(&output, mode);
+        assert_measured(&output);
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
         let metrics = &summary["stages"][0]["metrics"];
         assert_eq!(metrics["queue_submit"]["n"], 6, "{mode}");
@@ -362,7 +369,7 @@ fn a_plan_file_is_checked_whole_and_flags_override_it() {
             "--json",
         ],
     );
-    assert_done(&output, "a plan");
+    assert_measured(&output);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["stages"][0]["ok"], 2);
     let kept: Vec<_> = std::fs::read_dir(home.path().join("runs"))
@@ -607,7 +614,7 @@ fn a_terminal_reads_what_a_person_needs_and_no_more() {
         "1s",
     ];
     let output = run(home.path(), &args);
-    assert_done(&output, &address);
+    assert!([0, 3].contains(&code(&output)), "{}", text(&output.stderr));
     let (said, progress) = (text(&output.stdout), text(&output.stderr));
     assert!(
         said.starts_with(&format!("run  {address}  OpenAI chat")),

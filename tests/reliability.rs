@@ -1,6 +1,7 @@
 //! Faults met by the whole program: the binary against a server that misbehaves, judged by exit code, JSON and run file.
 
 mod ends;
+mod keys;
 mod machine;
 mod server;
 mod terminal;
@@ -11,11 +12,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::cli::{code, inferometer, lines_of, text};
+use crate::cli::{assert_measured, code, inferometer, lines_of, text};
 
 /// A run of the binary in a home of its own.
 struct Seen {
-    home: tempfile::TempDir,
+    output: Output,
     code: i32,
     stdout: String,
     stderr: String,
@@ -26,11 +27,10 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(home: tempfile::TempDir, file: &Path, output: &Output) -> Self {
+    fn of(file: &Path, output: Output) -> Self {
         let stdout = text(&output.stdout);
         Self {
-            home,
-            code: code(output),
+            code: code(&output),
             summary: serde_json::from_str(&stdout).unwrap_or_default(),
             stdout,
             stderr: text(&output.stderr),
@@ -39,6 +39,7 @@ impl Seen {
             } else {
                 Vec::new()
             },
+            output,
         }
     }
 
@@ -70,25 +71,21 @@ impl Seen {
         self.summary["verdict"]["reasons"].to_string()
     }
 
-    /// Exit 0, or 3 for nothing but that this machine was busy with other tests meanwhile.
+    /// As [`crate::cli::assert_measured`].
     #[track_caller]
     fn assert_fine(&self) {
-        let reasons = self.summary["verdict"]["reasons"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        let is_busy = |r: &Value| {
-            let r = r.as_str().unwrap();
-            r.contains("ticker") || r.contains("used")
-        };
-        let is_fine = self.code == 0 || (self.code == 3 && reasons.into_iter().all(is_busy));
-        assert!(is_fine, "{}: {}\n{}", self.code, self.stderr, self.stdout);
+        assert_measured(&self.output);
     }
 
     #[track_caller]
     fn assert_code(&self, code: i32) {
         assert_eq!(self.code, code, "{}\n{}", self.stderr, self.stdout);
     }
+}
+
+/// What a person sees on both ends.
+fn both(output: &Output) -> String {
+    [text(&output.stdout), text(&output.stderr)].concat()
 }
 
 fn flags(url: &str, file: &Path, more: &[&str]) -> Vec<String> {
@@ -126,5 +123,7 @@ fn measure_with(url: &str, more: &[&str], set: impl FnOnce(&mut Command)) -> See
     let (mut command, home, file) = prepared(url, more);
     set(&mut command);
     let output = command.output().unwrap();
-    Seen::of(home, &file, &output)
+    let seen = Seen::of(&file, output);
+    drop(home);
+    seen
 }

@@ -1,10 +1,15 @@
 //! Our figures against the demo server's own log, beside a bare socket reader in the same run.
+//!
+//! The machine may be busy with other work, and these builds are not optimised. So nothing here is an absolute time: both
+//! readers take turns against a server of the same script, medians of the rounds are compared, and below
+//! [`NOISE_FLOOR`] nothing is told apart.
 #![cfg(target_os = "linux")]
+#![expect(clippy::print_stdout, reason = "the figures are worth a look")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use inferometer::demo::{DemoServer, Options, Script};
@@ -13,13 +18,22 @@ use serde_json::Value;
 use super::cli::{code, inferometer};
 
 const STREAMS: usize = 64;
+const REQUESTS_EACH: usize = 3;
+const TOKENS: usize = 8;
+const ROUNDS: usize = 3;
+/// Share of the true median below which a TTFT error is no reader's: 64 requests sent at one instant wait for the server's
+/// one thread to read them, which its log cannot see, and that alone is 2 to 3 ms of 150 ms in a build for tests.
+const NOISE_FLOOR: f64 = 0.03;
+/// Processes that keep both cores busy, so that the client gets a core's fifth at best.
+const BUSY: usize = 8;
 
+/// Slow enough that a server and a client built for tests keep up with 64 streams on what is left of two cores.
 fn script() -> Script {
     Script {
         slots: STREAMS,
-        prefill_ms: 60.0,
+        prefill_ms: 150.0,
         prefill_ms_per_token: 0.0,
-        step_ms: 10.0,
+        step_ms: 40.0,
         step_ms_per_running: 0.0,
         jitter: 0.2,
         cold_ms: 0.0,
@@ -39,6 +53,10 @@ fn ns(value: &Value) -> u64 {
     value.as_u64().unwrap()
 }
 
+fn signed(value: &Value) -> i64 {
+    value.as_i64().unwrap()
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[(values.len() - 1) / 2]
@@ -49,26 +67,26 @@ fn p99(mut values: Vec<f64>) -> f64 {
     values[(values.len() * 99).div_ceil(100) - 1]
 }
 
-/// TTFT in ms as the server saw it: from the request read to the first token's write.
-fn true_ttft(log: &[Value]) -> Vec<f64> {
-    log.iter()
-        .map(|e| (ns(&e["token_ns"][0]) - ns(&e["arrived_ns"])) as f64 / 1e6)
-        .collect()
+/// Median TTFT in ms as the server saw it: from the request read to the first token's write.
+fn true_ttft(log: &[Value]) -> f64 {
+    assert_eq!(log.len(), STREAMS * REQUESTS_EACH);
+    let ttft = |e: &Value| (ns(&e["token_ns"][0]) - ns(&e["arrived_ns"])) as f64 / 1e6;
+    median(log.iter().map(ttft).collect())
 }
 
-fn gaps_ms(times: &[u64]) -> impl Iterator<Item = f64> {
-    times.windows(2).map(|w| (w[1] - w[0]) as f64 / 1e6)
+fn serve(log: &Path) -> DemoServer {
+    DemoServer::start(Options {
+        script: script(),
+        log: Some(log.to_owned()),
+        port: 0,
+    })
+    .unwrap()
 }
 
 /// One blocking request on a fresh connection; TTFT in ms from just before the write to the read that holds a token.
 fn bare_request(address: std::net::SocketAddr) -> f64 {
-    let now = || {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_nanos()
-    };
-    let body = r#"{"stream":true,"max_tokens":16,"prompt":"hello"}"#;
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let body = format!(r#"{{"stream":true,"max_tokens":{TOKENS},"prompt":"hello"}}"#);
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     let request = format!(
@@ -83,177 +101,196 @@ fn bare_request(address: std::net::SocketAddr) -> f64 {
         if n == 0 {
             return first.unwrap();
         }
-        let at = now();
+        let after = now().saturating_sub(sent).as_secs_f64() * 1e3;
         held.extend_from_slice(&buffer[..n]);
         if first.is_none() && String::from_utf8_lossy(&held).contains("\"text\":\"light") {
-            first = Some(u32::try_from((at - sent) / 1000).unwrap().into());
-            first = first.map(|us: f64| us / 1e3);
+            first = Some(after);
         }
     }
 }
 
+/// Median TTFT of the bare reader and the true one.
+fn measure_bare(home: &Path) -> (f64, f64) {
+    let log = home.join("bare.log");
+    let server = serve(&log);
+    let address = server.address();
+    let ttft: Vec<f64> = std::thread::scope(|scope| {
+        let one_user = || (0..REQUESTS_EACH).map(|_| bare_request(address)).collect();
+        let users: Vec<_> = (0..STREAMS).map(|_| scope.spawn(one_user)).collect();
+        let join = |user: std::thread::ScopedJoinHandle<'_, Vec<f64>>| user.join().unwrap();
+        users.into_iter().flat_map(join).collect()
+    });
+    drop(server);
+    (median(ttft), true_ttft(&lines(&log)))
+}
+
 struct Measured {
+    started_unix_ns: i64,
     requests: Vec<Value>,
     log: Vec<Value>,
 }
 
+impl Measured {
+    /// Median TTFT by our marks and the true one.
+    fn ttft(&self) -> (f64, f64) {
+        let ttft = |r: &Value| (ns(&r["first_token_ns"]) - ns(&r["dispatched_ns"])) as f64 / 1e6;
+        (
+            median(self.requests.iter().map(ttft).collect()),
+            true_ttft(&self.log),
+        )
+    }
+
+    /// p99 of the true gaps between reads, and p99 of how far ours are off, in ms.
+    fn gap_p99_and_error(&self) -> (f64, f64) {
+        let (mut gaps, mut errors) = (Vec::new(), Vec::new());
+        for request in &self.requests {
+            let (ours, theirs) = self.paired(request);
+            for (a, b) in ours.windows(2).zip(theirs.windows(2)) {
+                gaps.push((b[1] - b[0]) as f64 / 1e6);
+                errors.push(((a[1] - a[0]) - (b[1] - b[0])).abs() as f64 / 1e6);
+            }
+        }
+        (p99(gaps), p99(errors))
+    }
+
+    /// Wall times of a request's tokens, by our marks and by the log entry that fits them best. When this process gets no
+    /// core for longer than a gap, one read brings several tokens and carries the kernel's stamp of the last: only that
+    /// one's time is claimed.
+    fn paired(&self, request: &Value) -> (Vec<i64>, Vec<i64>) {
+        let shared = request["chunk_shared"].as_array().unwrap();
+        let is_last_of_read = |i: &usize| !shared.contains(&Value::from(i + 1));
+        let mut at = self.started_unix_ns + signed(&request["first_token_ns"]);
+        let mut ours = vec![at];
+        for gap in request["chunk_ns"].as_array().unwrap() {
+            at += signed(gap);
+            ours.push(at);
+        }
+        let last_of_reads: Vec<usize> = (0..ours.len()).filter(is_last_of_read).collect();
+        let ours: Vec<i64> = last_of_reads.iter().map(|i| ours[*i]).collect();
+        let candidates = self.log.iter().map(|entry| {
+            let times = &entry["token_ns"];
+            let times = last_of_reads.iter().map(|i| signed(&times[*i]));
+            times.collect::<Vec<i64>>()
+        });
+        let misfit = |theirs: &Vec<i64>| {
+            let pairs = ours.iter().zip(theirs);
+            pairs.map(|(a, b)| (a - b).abs()).sum::<i64>()
+        };
+        let theirs = candidates.min_by_key(misfit).unwrap();
+        (ours, theirs)
+    }
+
+    /// Median over the requests of how late this process read their bytes at worst.
+    fn client_late(&self) -> f64 {
+        let late = |r: &Value| ns(&r["client_late_ns"]) as f64 / 1e6;
+        median(self.requests.iter().map(late).collect())
+    }
+}
+
 /// A run of 64 users against a server with a log.
-fn measure(home: &Path, name: &str) -> Measured {
-    let log = home.join(format!("{name}.log"));
-    let server = DemoServer::start(Options {
-        script: script(),
-        log: Some(log.clone()),
-        port: 0,
-    })
-    .unwrap();
-    let out = home.join(format!("{name}.run.jsonl"));
+fn measure(home: &Path) -> Measured {
+    let (log, out) = (home.join("ours.log"), home.join("ours.run.jsonl"));
+    std::fs::remove_file(&out).ok();
+    let server = serve(&log);
+    let (tiers, each) = (STREAMS.to_string(), REQUESTS_EACH.to_string());
     let (url, path) = (server.openai_url(), out.display().to_string());
-    let tiers = STREAMS.to_string();
+    let tokens = TOKENS.to_string();
+    #[rustfmt::skip]
     let args = [
-        "run",
-        "--url",
-        &url,
-        "--protocol",
-        "openai-chat",
-        "--tiers",
-        &tiers,
-        "--requests-per-user",
-        "3",
-        "--max-tokens",
-        "24",
-        "--json",
-        "-o",
-        &path,
+        "run", "--url", &url, "--protocol", "openai-chat", "--tiers", &tiers, "--requests-per-user", &each,
+        "--max-tokens", &tokens, "--json", "-o", &path,
     ];
     let output = inferometer(home, &args).output().unwrap();
-    assert!(
-        [0, 3].contains(&code(&output)),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    // A starved run is invalid, and says so with 3.
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!([0, 3].contains(&code(&output)), "{said}");
     drop(server);
-    let requests = lines(&out)
-        .into_iter()
-        .filter(|l| l["type"] == "request")
-        .collect();
+    let (head, requests) = (&lines(&out)[0], lines(&out).into_iter());
+    let is_request = |line: &Value| line["type"] == "request";
     Measured {
-        requests,
+        started_unix_ns: signed(&head["started_unix_ns"]),
+        requests: requests.filter(is_request).collect(),
         log: lines(&log),
+    }
+}
+
+/// Keeps the cores busy until it is dropped.
+struct Busy(Vec<Child>);
+
+impl Busy {
+    fn start() -> Self {
+        let spin = || {
+            Command::new("sh")
+                .args(["-c", "while :; do :; done"])
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        Self((0..BUSY).map(|_| spin()).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for process in &mut self.0 {
+            process.kill().ok();
+            process.wait().ok();
+        }
     }
 }
 
 #[test]
 fn ttft_is_as_true_as_a_bare_reader_at_64_streams() {
     let home = tempfile::tempdir().unwrap();
-    let ours = measure(home.path(), "ttft");
-    let ttft = ours
-        .requests
-        .iter()
-        .map(|r| (ns(&r["first_token_ns"]) - ns(&r["dispatched_ns"])) as f64 / 1e6)
-        .collect();
-    let (ours_ms, truth_ms) = (median(ttft), median(true_ttft(&ours.log)));
-
-    let log = home.path().join("bare.log");
-    let server = DemoServer::start(Options {
-        script: script(),
-        log: Some(log.clone()),
-        port: 0,
-    })
-    .unwrap();
-    let address = server.address();
-    let bare: Vec<f64> = std::thread::scope(|scope| {
-        let users: Vec<_> = (0..STREAMS)
-            .map(|_| scope.spawn(move || (0..3).map(|_| bare_request(address)).collect::<Vec<_>>()))
-            .collect();
-        users
-            .into_iter()
-            .flat_map(|user| user.join().unwrap())
-            .collect()
-    });
-    drop(server);
-    let (bare_ms, bare_truth_ms) = (median(bare), median(true_ttft(&lines(&log))));
-
-    let (our_error, bare_error) = ((ours_ms - truth_ms).abs(), (bare_ms - bare_truth_ms).abs());
-    println!(
-        "TTFT p50: ours {ours_ms:.3} ms, truth {truth_ms:.3}; bare {bare_ms:.3} ms, truth {bare_truth_ms:.3}"
-    );
+    let (mut ours, mut bare, mut truths) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let (bare_ms, bare_truth_ms) = measure_bare(home.path());
+        let (ours_ms, truth_ms) = measure(home.path()).ttft();
+        println!(
+            "round {round}: TTFT p50 ours {ours_ms:.3} ms, truth {truth_ms:.3}; bare {bare_ms:.3} ms, truth {bare_truth_ms:.3}"
+        );
+        ours.push((ours_ms - truth_ms).abs() / truth_ms);
+        bare.push((bare_ms - bare_truth_ms).abs() / bare_truth_ms);
+        truths.push(truth_ms);
+    }
+    let (our_error, bare_error) = (median(ours), median(bare));
+    assert!(median(truths) >= 120.0, "the script asks for 150 ms ± 20 %");
+    assert!(our_error < 0.1, "off by {:.1} %", our_error * 100.0);
     assert!(
-        our_error < 0.1 * truth_ms,
-        "off by {our_error} ms of {truth_ms} ms"
-    );
-    // Below half a millisecond both errors are the scheduler's, not a reader's.
-    assert!(
-        our_error <= (3.0 * bare_error).max(0.5),
-        "off by {our_error} ms, the bare reader by {bare_error} ms"
+        our_error <= 3.0 * bare_error.max(NOISE_FLOOR / 3.0),
+        "off by {:.1} %, the bare reader by {:.1} %",
+        our_error * 100.0,
+        bare_error * 100.0
     );
 }
 
 #[test]
 fn gaps_stay_true_while_both_cores_are_busy_and_the_starvation_shows() {
     let home = tempfile::tempdir().unwrap();
-    let quiet = measure(home.path(), "quiet");
-    let mut busy: Vec<_> = (0..4)
-        .map(|_| {
-            Command::new("sh")
-                .args(["-c", "while :; do :; done"])
-                .stdin(Stdio::null())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    let starved = measure(home.path(), "starved");
-    for process in &mut busy {
-        process.kill().unwrap();
-        process.wait().unwrap();
+    let (mut errors, mut quiet, mut starved) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        quiet.push(measure(home.path()).client_late());
+        let busy = Busy::start();
+        let run = measure(home.path());
+        drop(busy);
+        assert!(run.requests.iter().all(|r| r["stamps"] == "kernel"));
+        let (gap_ms, error_ms) = run.gap_p99_and_error();
+        starved.push(run.client_late());
+        errors.push(error_ms / gap_ms);
+        println!(
+            "round {round}: gap p99 {gap_ms:.3} ms, off by {error_ms:.3} ms at p99; client late, median request: quiet {:.3} ms, starved {:.3} ms",
+            quiet[round], starved[round]
+        );
     }
-    let ours: Vec<f64> = starved
-        .requests
-        .iter()
-        .flat_map(|r| {
-            r["chunk_ns"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|g| ns(g) as f64 / 1e6)
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let truth: Vec<f64> = starved
-        .log
-        .iter()
-        .flat_map(|e| {
-            gaps_ms(
-                &e["token_ns"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(ns)
-                    .collect::<Vec<_>>(),
-            )
-            .collect::<Vec<_>>()
-        })
-        .collect();
-    assert_eq!(ours.len(), truth.len());
-    assert!(starved.requests.iter().all(|r| r["stamps"] == "kernel"));
-    let (ours_ms, truth_ms) = (p99(ours), p99(truth));
-    let late = |m: &Measured| {
-        p99(m
-            .requests
-            .iter()
-            .map(|r| ns(&r["client_late_ns"]) as f64 / 1e6)
-            .collect())
-    };
-    println!(
-        "gap p99: ours {ours_ms:.3} ms, truth {truth_ms:.3} ms; client late p99: quiet {:.3} ms, starved {:.3} ms",
-        late(&quiet),
-        late(&starved)
-    );
+    let error = median(errors);
     assert!(
-        (ours_ms / truth_ms - 1.0).abs() < 0.2,
-        "p99 gap {ours_ms} ms, the server's own {truth_ms} ms"
+        error < 0.2,
+        "gaps are off by {:.1} % of their p99",
+        error * 100.0
     );
+    let (quiet_ms, starved_ms) = (median(quiet), median(starved));
     assert!(
-        late(&starved) > late(&quiet),
-        "starving the client must show as client_late"
+        starved_ms > quiet_ms,
+        "starving the client must show as client_late: {quiet_ms} ms, starved {starved_ms} ms"
     );
 }

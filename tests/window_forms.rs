@@ -6,7 +6,7 @@ mod flows;
 mod plans;
 mod views;
 
-use crate::window::data as sample;
+use super::window as sample;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use inferometer::app::form::Section;

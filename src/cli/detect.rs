@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use super::args::DetectArgs;
+use super::print::visible;
 use super::run::Door;
-use super::summary::visible;
 use super::{exit, print};
-use crate::domain::{KeyRef, Target, TargetInfo};
+use crate::domain::{KeyRef, Target, TargetInfo, is_secret_name, looks_like_secret};
 use crate::session::{Command, Event};
 
 pub(super) fn detect(args: &DetectArgs) -> ExitCode {
@@ -25,7 +25,8 @@ pub(super) fn detect(args: &DetectArgs) -> ExitCode {
     });
     loop {
         match door.next_event() {
-            Some(Event::Detected { info, .. }) => {
+            Some(Event::Detected { mut info, .. }) => {
+                hide_secrets(&mut info);
                 let text = if args.json {
                     format!(
                         "{}\n",
@@ -42,6 +43,16 @@ pub(super) fn detect(args: &DetectArgs) -> ExitCode {
             }
             Some(_) => {}
             None => return super::fail("the session ended before it answered"),
+        }
+    }
+}
+
+/// A pasted command's secret headers are for the form, not for a terminal's scrollback or a log.
+fn hide_secrets(info: &mut TargetInfo) {
+    let headers = info.pasted.iter_mut().flat_map(|p| &mut p.headers);
+    for (name, value) in headers {
+        if is_secret_name(name) || looks_like_secret(value) {
+            "[REDACTED]".clone_into(value);
         }
     }
 }

@@ -21,13 +21,24 @@ pub(super) fn out(text: &str, code: u8) -> ExitCode {
     }
 }
 
-/// A line on stderr, if anybody takes it.
+/// A line on stderr, if anybody takes it. It may hold a server's words.
 pub(super) fn err(line: &str) {
-    writeln!(std::io::stderr(), "{line}").ok();
+    writeln!(std::io::stderr(), "{}", visible(line)).ok();
 }
 
 /// A part of a line on stderr.
 pub(super) fn err_part(text: &str) {
     let mut stderr = std::io::stderr();
     write!(stderr, "{text}").and_then(|()| stderr.flush()).ok();
+}
+
+/// A server's text on a terminal: control and bidi characters become symbols.
+pub(super) fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => ' ',
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}') => '\u{fffd}',
+            c => c,
+        })
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! `run`, `show` and `demo`: a session, its progress on stderr, the summary on stdout.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -137,7 +138,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
                     let interrupted = door.session.was_interrupted();
                     return match restarts.unanswered().filter(|_| !interrupted) {
                         Some(message) => super::fail(message),
-                        None => finish(&run, show.json, interrupted),
+                        None => finish(&run, show, interrupted),
                     };
                 }
                 Event::Failed { message } => {
@@ -147,7 +148,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
                 Event::RunStarted { notes, .. } if !show.quiet => {
                     progress.clear();
                     for note in &notes {
-                        print::err(&format!("note: {}", summary::visible(note)));
+                        print::err(&format!("note: {note}"));
                     }
                 }
                 _ => {}
@@ -193,14 +194,15 @@ fn refused(issues: &[Issue], interrupted: bool) -> ExitCode {
     })
 }
 
-fn finish(run: &RunData, json: bool, interrupted: bool) -> ExitCode {
-    let text = if json {
+fn finish(run: &RunData, show: &Show, interrupted: bool) -> ExitCode {
+    let mut text = if show.json {
         summary::json(run)
     } else {
-        let saved = run.file.as_ref();
-        let saved = saved.map(|file| format!("\nSaved {}\n", file.display()));
-        summary::text(run) + &saved.unwrap_or_default()
+        summary::text(run)
     };
+    if let Some(file) = run.file.as_ref().filter(|_| !show.json) {
+        writeln!(text, "\nSaved {}", file.display()).ok();
+    }
     print::out(&text, exit_code(run, interrupted))
 }
 

@@ -6,6 +6,10 @@ use super::args::ServeDemoArgs;
 use crate::session;
 
 pub(super) fn serve_demo(args: &ServeDemoArgs) -> ExitCode {
+    let end = match session::EndSignal::listen() {
+        Ok(end) => end,
+        Err(message) => return super::fail(&message),
+    };
     let server =
         match session::start_demo_server(args.port, args.script.as_deref(), args.log.clone()) {
             Ok(server) => server,
@@ -21,8 +25,6 @@ pub(super) fn serve_demo(args: &ServeDemoArgs) -> ExitCode {
         ),
         super::exit::OK,
     );
-    match session::wait_for_end_signal() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => super::fail(&message),
-    }
+    end.wait();
+    ExitCode::SUCCESS
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::print::visible;
 use crate::domain::{
     Distribution, MetricId, OutcomeKind, Phase, Point, RunData, StageSummary, Unit,
 };
@@ -24,7 +25,9 @@ const BLOCKS: [(MetricId, &str); 10] = [
 
 /// The summary as one line of JSON.
 pub(super) fn json(run: &RunData) -> String {
-    serde_json::to_string(&*run.summary).unwrap_or_default() + "\n"
+    let mut text = serde_json::to_string(&*run.summary).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 /// Everything a person wants to read at the end.
@@ -70,7 +73,9 @@ pub(super) fn text(run: &RunData) -> String {
         writeln!(
             out,
             "\nCaution  {}\n         {}\n         What to try: {}",
-            caution.finding, caution.cause, caution.advice
+            visible(&caution.finding),
+            visible(&caution.cause),
+            visible(&caution.advice)
         )
         .ok();
     }
@@ -82,7 +87,7 @@ pub(super) fn text(run: &RunData) -> String {
     )
     .ok();
     for reason in &verdict.reasons {
-        writeln!(out, "  {reason}").ok();
+        writeln!(out, "  {}", visible(reason)).ok();
     }
     out
 }
@@ -214,9 +219,11 @@ fn row(shown: Shown, d: &Distribution) -> String {
             } else {
                 "≥"
             };
-            format!("{:>10}", format!("{least}{text}"))
+            let text = format!("{least}{text}");
+            format!("{text:>10}")
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 fn cold(run: &RunData, out: &mut String) {
@@ -252,15 +259,4 @@ fn cold(run: &RunData, out: &mut String) {
         )
         .ok();
     }
-}
-
-/// A server's text on a terminal: control and bidi characters become symbols.
-pub(super) fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => ' ',
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}') => '\u{fffd}',
-            c => c,
-        })
-        .collect()
 }

@@ -11,12 +11,13 @@ use super::driver::Performed;
 /// Records that may wait for the recorder: 13 s at 5,000 requests per second.
 pub const OUTBOX_MAX: usize = 65_536;
 
-/// What the I/O thread tells the recorder.
+/// What the I/O thread tells the recorder. All boxed: the queue's places are made, and touched, beforehand, and take
+/// 1.6 MB like this instead of 6.
 #[derive(Debug)]
 pub(super) enum Note {
     Ended(Box<(Performed, Prompt)>),
-    Border(StageBorder),
-    InFlight(InFlight),
+    Border(Box<StageBorder>),
+    InFlight(Box<InFlight>),
 }
 
 /// The I/O thread's end.
@@ -42,11 +43,11 @@ impl Outbox {
     }
 
     pub(super) fn border(&self, border: StageBorder) {
-        self.put(Note::Border(border));
+        self.put(Note::Border(Box::new(border)));
     }
 
     pub(super) fn in_flight(&self, in_flight: InFlight) {
-        self.put(Note::InFlight(in_flight));
+        self.put(Note::InFlight(Box::new(in_flight)));
     }
 
     fn put(&self, note: Note) {

@@ -505,8 +505,6 @@ fn facts_of(connection: &Connection, kind: ConnectionKind) -> ConnectionFacts {
     }
 }
 
-/// `None` where the path is none.
-
 /// The exchange is over and cannot say how: a fault of ours, told as what it looks like.
 fn no_result() -> Failure {
     Failure::new(

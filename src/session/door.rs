@@ -31,7 +31,7 @@ pub fn presets() -> Vec<Preset> {
 /// A plan's text to start from: a preset by its id, or the simplest plan.
 ///
 /// # Errors
-/// A sentence that names the presets there are.
+/// A sentence: which presets there are, or what no plan's address may hold.
 pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, String> {
     let mut plan = match preset {
         None => Plan::simple("http://127.0.0.1:8000/v1"),
@@ -46,8 +46,21 @@ pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, Strin
     };
     if let Some(url) = url {
         url.clone_into(&mut plan.target.url);
+        if let Some(issue) = plan
+            .target
+            .check()
+            .into_iter()
+            .find(|i| i.field == "target.url")
+        {
+            return Err(format!("--url: {}", issue.message));
+        }
     }
-    Ok(store::to_toml(&plan))
+    // The address alone: a preset's other fields are sound. Above all, one with a password must not be written.
+    let issue = plan.check().into_iter().find(|i| i.field == "target.url");
+    match issue {
+        Some(issue) => Err(format!("{}: {}", issue.field, issue.message)),
+        None => Ok(store::to_toml(&plan)),
+    }
 }
 
 /// The demo plan against a demo server's URL.
@@ -158,22 +171,30 @@ pub(super) fn on_end_signals(mut call: impl FnMut(u32) + Send + 'static) -> Resu
         .map_err(|e| format!("signals cannot be listened to: {e}"))
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-///
-/// # Errors
-/// When signals cannot be listened to, as a sentence.
-pub fn wait_for_end_signal() -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(|e| format!("signals cannot be listened to: {e}"))?;
-    runtime.block_on(async {
-        EndSignals::new()
-            .map_err(|e| format!("signals cannot be listened to: {e}"))?
-            .next()
-            .await;
-        Ok(())
-    })
+/// Ctrl-C or SIGTERM, listened to from the moment this is made: whoever is told that we are ready may end us at once.
+pub struct EndSignal {
+    runtime: tokio::runtime::Runtime,
+    signals: EndSignals,
+}
+
+impl EndSignal {
+    /// # Errors
+    /// When signals cannot be listened to, as a sentence.
+    pub fn listen() -> Result<Self, String> {
+        let failed = |e| format!("signals cannot be listened to: {e}");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let signals = runtime
+            .block_on(async { EndSignals::new() })
+            .map_err(failed)?;
+        Ok(Self { runtime, signals })
+    }
+
+    pub fn wait(mut self) {
+        self.runtime.block_on(self.signals.next());
+    }
 }
 
 #[cfg(unix)]

@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::LiveSnapshot;
 
 pub use door::{
-    Preset, demo_plan, new_plan, open_run, presets, read_plan, schema, set_field,
-    start_demo_server, wait_for_end_signal,
+    EndSignal, Preset, demo_plan, new_plan, open_run, presets, read_plan, schema, set_field,
+    start_demo_server,
 };
 pub use message::{Command, Event, RunRef, SaveWhat, SecretText};
 

@@ -291,7 +291,7 @@ impl Run {
         let name = run_name(&run.head);
         let closed =
             tokio::task::spawn_blocking(move || Closed::close(journal, line, zst, &name)).await;
-        let closed = closed.unwrap_or_else(|e| Closed::lost(e.to_string()));
+        let closed = closed.unwrap_or_else(|e| Closed::lost(&e.to_string()));
         if let Some((path, bytes)) = closed.file {
             run.file = Some(path);
             run.file_bytes = bytes;
@@ -336,7 +336,7 @@ struct Closed {
 }
 
 impl Closed {
-    fn lost(message: String) -> Self {
+    fn lost(message: &str) -> Self {
         let message = format!("the run file is not whole: {message}");
         Self {
             file: None,
@@ -352,7 +352,7 @@ impl Closed {
             Ok(bytes) => (None, bytes),
             Err(error) => match move_away(&journal, name) {
                 Some(bytes) => (Some(error), bytes),
-                None => return Self::lost(error.to_string()),
+                None => return Self::lost(&error.to_string()),
             },
         };
         let path = journal.path();
@@ -391,6 +391,10 @@ impl Closed {
 }
 
 /// Moves a journal that cannot be written to the data folder, or else to the temporary one; the file's size.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the file is to stay where the person finds it"
+)]
 fn move_away(journal: &Journal, name: &str) -> Option<u64> {
     let data = Places::find().ok().map(|places| places.runs());
     let folders = data.into_iter().chain([std::env::temp_dir()]);

@@ -361,10 +361,9 @@ impl Writer {
 
     fn sync(&mut self) -> Result<u64, JournalError> {
         self.write_pending()?;
-        match self.file.sync_all() {
-            // A pipe or a device has no disk to wait for.
-            Err(e) if e.kind() != ErrorKind::InvalidInput => Err(self.failed(&e)),
-            _ => Ok(self.n_written),
+        match sync_all(&self.file) {
+            Ok(()) => Ok(self.n_written),
+            Err(e) => Err(self.failed(&e)),
         }
     }
 
@@ -427,6 +426,7 @@ impl Writer {
         };
         let mut file = create_locked(path).map_err(cannot)?;
         if let Err(source) = self.copy_to(&mut file) {
+            // Memory and the old file still have everything between them.
             drop(file);
             std::fs::remove_file(path).ok();
             return Err(cannot(source));
@@ -435,27 +435,37 @@ impl Writer {
         let is_file = old.metadata().is_ok_and(|m| m.is_file());
         drop(old);
         let old_path = std::mem::replace(&mut *lock(&self.shared.path), path.to_owned());
-        let n_bytes = self.sync()?;
+        self.n_written += self.pending.len() as u64;
+        self.pending.clear();
+        self.shared.n_bytes.store(self.n_written, Ordering::Relaxed);
+        self.went_well();
         if is_file {
             std::fs::remove_file(old_path).ok();
         }
-        Ok(n_bytes)
+        Ok(self.n_written)
     }
 
-    /// What the old file has of the run.
+    /// What the old file has of the run, and what waits in memory.
     fn copy_to(&self, new: &mut File) -> std::io::Result<()> {
-        if self.n_written == 0 {
-            return Ok(());
+        if self.n_written > 0 {
+            let mut old = File::open(self.shared.path())?;
+            old.seek(SeekFrom::Start(0))?;
+            let n = std::io::copy(&mut old.take(self.n_written), new)?;
+            if n != self.n_written {
+                return Err(std::io::Error::other(
+                    "what was written before cannot be read back",
+                ));
+            }
         }
-        let mut old = File::open(self.shared.path())?;
-        old.seek(SeekFrom::Start(0))?;
-        let n = std::io::copy(&mut old.take(self.n_written), new)?;
-        if n == self.n_written {
-            Ok(())
-        } else {
-            Err(std::io::Error::other(
-                "what was written before cannot be read back",
-            ))
-        }
+        new.write_all(&self.pending)?;
+        sync_all(new)
+    }
+}
+
+/// Waits for the disk. A pipe or a device has none.
+fn sync_all(file: &File) -> std::io::Result<()> {
+    match file.sync_all() {
+        Err(e) if e.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
     }
 }

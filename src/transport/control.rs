@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::error::message_from_chain;
-use super::tls::client_config;
+use super::tls::lazy_client_config;
 use super::{TransportError, TransportErrorKind, USER_AGENT};
 
 /// Bytes of an answer that are kept; the rest is not read.
@@ -68,7 +68,7 @@ impl Control {
     /// Fails when the CA file, the proxy or the system's TLS cannot be used.
     pub fn new(options: &Options) -> Result<Self, TransportError> {
         let jar = Arc::new(Jar::default());
-        let tls = client_config(
+        let tls = lazy_client_config(
             options.ca_file.as_deref(),
             options.insecure,
             &[b"h2", b"http/1.1"],

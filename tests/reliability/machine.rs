@@ -1,4 +1,8 @@
 //! What this machine runs out of: descriptors, time, disk.
+#![expect(
+    clippy::print_stdout,
+    reason = "how the disk was filled, and what a burst showed"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -66,7 +70,8 @@ fn a_process_that_was_stopped_is_not_valid() {
     std::thread::sleep(Duration::from_secs(3));
     signal(&child, "CONT");
     let output = child.wait_with_output().unwrap();
-    let seen = Seen::of(home, &file, &output);
+    let seen = Seen::of(&file, output);
+    drop(home);
     seen.assert_code(3);
     assert!(
         seen.reasons().contains("stood still for"),
@@ -156,36 +161,44 @@ fn a_disk_that_fills_up_costs_no_run() {
     let file = small.join("x.run.jsonl");
     let n = N.to_string();
     let all = flags(&server.url(), &file, &["--tiers", "4", "--requests", &n]);
-    if mount.is_some() {
-        println!("disk full by a tmpfs of 256 KiB");
-        let output = limited(":", home.path(), &all);
-        assert_whole_run(&output, N);
-        let saved = rescued(&text(&output.stderr)).unwrap();
-        let lines = lines_of(&saved);
-        assert_eq!(
-            lines.iter().filter(|l| l["type"] == "request").count() as u64,
-            N
-        );
-        assert_eq!(lines.last().unwrap()["type"], "end");
-        assert!(!file.exists(), "what was written is in the new place");
-    } else {
-        println!("disk full by ulimit -f, for no tmpfs can be mounted here");
-        // 128 blocks of 512 bytes: no file of this process may be larger, in no place.
-        let output = limited("trap '' XFSZ; ulimit -f 128", home.path(), &all);
-        assert_whole_run(&output, N);
-        let said = text(&output.stderr);
-        assert!(
-            said.contains("not whole") && said.contains("choose another place"),
-            "{said}"
-        );
-        let shown = crate::cli::run(home.path(), &["show", &file.display().to_string()]);
-        assert_eq!(
-            code(&shown),
-            0,
-            "what was written opens: {}",
-            text(&shown.stderr)
-        );
+    if mount.is_none() {
+        println!("no tmpfs can be mounted here");
+        return;
     }
+    println!("disk full by a tmpfs of 256 KiB");
+    let output = limited(":", home.path(), &all);
+    assert_whole_run(&output, N);
+    let saved = rescued(&text(&output.stderr)).unwrap();
+    let lines = lines_of(&saved);
+    let n_requests = lines.iter().filter(|l| l["type"] == "request").count();
+    assert_eq!(n_requests as u64, N);
+    assert_eq!(lines.last().unwrap()["type"], "end");
+    assert!(!file.exists(), "what was written is in the new place");
+}
+
+#[test]
+fn a_quota_that_holds_everywhere_costs_the_file_and_not_the_figures() {
+    let server = server();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("x.run.jsonl");
+    let all = flags(&server.url(), &file, &["--tiers", "4", "--requests", "200"]);
+    // 128 blocks of 512 bytes (or of 1 KiB, in some shells): no file of this process may be larger, in no place.
+    let output = limited("trap '' XFSZ; ulimit -f 128", home.path(), &all);
+    assert_whole_run(&output, 200);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("not whole") && said.contains("choose another place"),
+        "{said}"
+    );
+    let shown = crate::cli::run(home.path(), &["show", &file.display().to_string()]);
+    assert_eq!(
+        code(&shown),
+        0,
+        "what was written opens: {}",
+        text(&shown.stderr)
+    );
+    let left = std::fs::read_dir(home.path().join("runs")).unwrap().count();
+    assert_eq!(left, 0, "nothing half is left in another place");
 }
 
 #[test]

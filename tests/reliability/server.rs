@@ -110,7 +110,7 @@ pub(super) fn serve_with(
             let (log, script, manners) = (Arc::clone(&log), Arc::clone(&script), manners.clone());
             let is_last = n >= manners.most_connections;
             let talk = move || {
-                talk(stream, &manners, &*script, &log);
+                talk(&stream, &manners, &*script, &log);
             };
             if is_last {
                 // The port is closed before this one is answered.
@@ -125,7 +125,7 @@ pub(super) fn serve_with(
     server
 }
 
-fn talk(stream: TcpStream, manners: &Manners, script: &Script, log: &Log) -> Option<()> {
+fn talk(stream: &TcpStream, manners: &Manners, script: &Script, log: &Log) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     stream.set_read_timeout(manners.idle).ok()?;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
@@ -135,12 +135,12 @@ fn talk(stream: TcpStream, manners: &Manners, script: &Script, log: &Log) -> Opt
         let is_get = request.starts_with("GET ");
         log.texts.lock().unwrap().push(request);
         if is_get {
-            (&stream).write_all(&manners.get).ok()?;
+            (&*stream).write_all(&manners.get).ok()?;
             continue;
         }
         let n = log.posts.fetch_add(1, SeqCst);
         for step in script(&Asked { n, on_connection }) {
-            play(&stream, step)?;
+            play(stream, step)?;
         }
         on_connection += 1;
     }

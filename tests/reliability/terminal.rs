@@ -53,7 +53,8 @@ fn the_cold_probe_waits_for_the_person() {
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");
-    let seen = Seen::of(home, &file, &output);
+    let seen = Seen::of(&file, output);
+    drop(home);
     seen.assert_fine();
     let cold = seen.summary["cold"]["requests"].as_array().unwrap();
     assert_eq!(cold.len(), 2);
@@ -148,7 +149,7 @@ fn json_is_alone_on_stdout_and_progress_on_stderr() {
         "no escapes where there is no terminal"
     );
     let quiet = measure_with(&server.url(), &stages, |command| {
-        drop(command.arg("--quiet"))
+        command.arg("--quiet");
     });
     assert_eq!(
         (quiet.stderr.as_str(), quiet.stdout.lines().count()),

@@ -356,7 +356,7 @@ impl Row {
                 "" => "unnamed".to_owned(),
                 label => label.to_owned(),
             },
-            target: entry.target.clone(),
+            target: target_words(entry),
             load: entry.load.clone(),
             p50: of_best.and_then(|d| d.p50),
             p95: of_best.and_then(|d| d.p95),
@@ -367,6 +367,13 @@ impl Row {
             started_unix_ns: entry.started_unix_ns,
         }
     }
+}
+
+/// The server's name and address: a whole URL would not fit its column.
+fn target_words(entry: &RunEntry) -> String {
+    let address = crate::app::state::address_of(&entry.target);
+    let words = format!("{} {address}", entry.server.name);
+    words.trim().to_owned()
 }
 
 /// The stage a run is spoken of by: the one with the most output, else the last.

@@ -312,7 +312,7 @@ fn reconnected(facts: &Facts<'_>) -> Option<Caution> {
             CautionId::Reconnected,
             None,
             format!("{n} kept connections had to be made again"),
-            "The server closes connections, after each answer or when they are idle; making a new one is part of those requests' times",
+            "The server closes connections, after each answer or when they are idle; where that was seen only as a request was to be sent, making a new one is part of its times",
             "Raise the server's keep-alive time, or measure with a new connection for every request",
         )
     })

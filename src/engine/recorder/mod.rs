@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{
-    Accumulator, Detail, Health, InFlight, LiveSnapshot, Phase, Prompt, RequestRecord, RunData,
-    RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary, TimeSeries,
+    Accumulator, Detail, Health, LiveSnapshot, Phase, Prompt, RequestRecord, RunData, RunFacts,
+    RunHead, RunState, StageBorder, StageIdx, Summary, TimeSeries,
 };
 use crate::protocol::SharedAdapter;
 use crate::stats::Histogram;
@@ -148,9 +148,9 @@ impl Recorder {
             Note::Border(border) => {
                 self.of.sink.border(&border);
                 self.borders.retain(|b| b.stage != border.stage);
-                self.borders.push(border);
+                self.borders.push(*border);
             }
-            Note::InFlight(in_flight) => self.in_flight(in_flight),
+            Note::InFlight(in_flight) => self.facts.in_flight.push(*in_flight),
         }
     }
 
@@ -190,10 +190,6 @@ impl Recorder {
             let longest = facts.retry_after_secs.map_or(secs, |max| max.max(secs));
             facts.retry_after_secs = Some(longest);
         }
-    }
-
-    fn in_flight(&mut self, in_flight: InFlight) {
-        self.facts.in_flight.push(in_flight);
     }
 
     /// Samples and publishes, if it is time to.

@@ -235,9 +235,9 @@ fn failures_and_borders_reach_the_sink() {
         end_ns: None,
         stopped: None,
     };
-    desk.recorder.take(Note::Border(border.clone()));
+    desk.recorder.take(Note::Border(Box::new(border.clone())));
     border.end_ns = Some(9);
-    desk.recorder.take(Note::Border(border.clone()));
+    desk.recorder.take(Note::Border(Box::new(border.clone())));
     desk.live.enter(Place::Over);
     let (run, _) = desk.recorder.finish(1_000 * MS);
     assert_eq!(run.borders, [border]);

@@ -158,8 +158,8 @@ impl Bench {
         for note in self.notes.try_iter() {
             match note {
                 Note::Ended(ended) => records.push(ended.0.record),
-                Note::Border(border) => borders.push(border),
-                Note::InFlight(seen) => in_flight.push(seen),
+                Note::Border(border) => borders.push(*border),
+                Note::InFlight(seen) => in_flight.push(*seen),
             }
         }
         assert_eq!(self.desk.live.in_flight(), 0, "every start has its end");
