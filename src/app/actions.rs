@@ -310,7 +310,8 @@ mod tests {
 
     #[test]
     fn a_disabled_action_says_why() {
-        let state = AppState::new(Vec::new());
+        let mut state = AppState::new(Vec::new());
+        state.refresh_plan();
         assert_eq!(
             Action::Start.why_not(&state).as_deref(),
             Some("Fix 1 thing to start")

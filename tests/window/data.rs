@@ -12,14 +12,14 @@ use inferometer::domain::{
 const MS: f64 = 1e6;
 
 /// A seeded source of noise (SplitMix64).
-pub(super) struct Noise(u64);
+pub(crate) struct Noise(u64);
 
 impl Noise {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -137,7 +137,7 @@ fn fail(record: &mut RequestRecord, kind: FailureKind, status: Option<u16>, mess
 }
 
 /// Every request that the plan sends, with the borders of its stages.
-pub(super) fn simulate(plan: &Plan, seed: u64) -> (Vec<RequestRecord>, Vec<StageBorder>) {
+pub(crate) fn simulate(plan: &Plan, seed: u64) -> (Vec<RequestRecord>, Vec<StageBorder>) {
     let mut noise = Noise::new(seed);
     let mut records = Vec::new();
     let mut borders = Vec::new();
@@ -235,7 +235,7 @@ fn head(plan: Plan) -> RunHead {
 }
 
 /// The run as it stands after those records.
-pub(super) fn run_of(
+pub(crate) fn run_of(
     plan: &Plan,
     records: &[RequestRecord],
     borders: Vec<StageBorder>,
@@ -278,7 +278,7 @@ pub(super) fn run_of(
 }
 
 /// Stage 2 of 3 under way: 1, 10, 100 users.
-pub(super) fn live() -> RunData {
+pub(crate) fn live() -> RunData {
     let plan = plan("llama tiers", "1, 10, 100", "80, 400, 1000");
     let (records, mut borders) = simulate(&plan, 11);
     let stage_two =
@@ -304,7 +304,7 @@ pub(super) fn live() -> RunData {
 }
 
 /// Five stages, the last past the knee.
-pub(super) fn finished() -> RunData {
+pub(crate) fn finished() -> RunData {
     let plan = plan("llama sweep", "1, 4, 16, 32, 64", "80, 160, 400, 500, 360");
     let (records, borders) = simulate(&plan, 5);
     let mut run = run_of(&plan, &records, borders, RunState::Finished);
@@ -331,7 +331,7 @@ pub(super) fn finished() -> RunData {
 }
 
 /// 100 users for that share of their stage.
-pub(super) fn hundred_users(share: f64) -> RunData {
+pub(crate) fn hundred_users(share: f64) -> RunData {
     let plan = plan("hundred users", "100", "400");
     let (records, mut borders) = simulate(&plan, 23);
     let begun = borders[0].start_ns;
@@ -354,7 +354,7 @@ pub(super) fn hundred_users(share: f64) -> RunData {
 }
 
 /// Ten requests of one user: few enough to be drawn as bars.
-pub(super) fn few() -> RunData {
+pub(crate) fn few() -> RunData {
     let plan = plan("ten requests", "1", "24");
     let (records, borders) = simulate(&plan, 2);
     run_of(&plan, &records, borders, RunState::Finished)

@@ -8,7 +8,7 @@ use egui::epaint::{ClippedPrimitive, ImageData, Mesh, Primitive, Vertex};
 use egui::{Color32, Context, FullOutput, RawInput, Rect, TextureId, Ui, Vec2, pos2};
 
 /// A window without a window.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     pub ctx: Context,
     size: Vec2,
     time: f64,
@@ -19,7 +19,7 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(size: Vec2, dark: bool) -> Self {
+    pub(crate) fn new(size: Vec2, dark: bool) -> Self {
         let ctx = Context::default();
         inferometer::app::theme::install(&ctx);
         ctx.set_theme(if dark {
@@ -38,11 +38,11 @@ impl Screen {
         }
     }
 
-    pub(super) fn point_at(&mut self, x: f32, y: f32) {
+    pub(crate) fn point_at(&mut self, x: f32, y: f32) {
         self.pointer = Some(pos2(x, y));
     }
 
-    pub(super) fn click_at(&mut self, x: f32, y: f32) {
+    pub(crate) fn click_at(&mut self, x: f32, y: f32) {
         self.point_at(x, y);
         for pressed in [true, false] {
             self.events.push(egui::Event::PointerButton {
@@ -54,7 +54,7 @@ impl Screen {
         }
     }
 
-    pub(super) fn scroll(&mut self, points: f32) {
+    pub(crate) fn scroll(&mut self, points: f32) {
         self.events.push(egui::Event::MouseWheel {
             unit: egui::MouseWheelUnit::Point,
             delta: egui::vec2(0.0, points),
@@ -65,7 +65,7 @@ impl Screen {
     }
 
     /// Runs one frame, and says how soon the next is wanted.
-    pub(super) fn frame(&mut self, draw: &mut dyn FnMut(&mut Ui)) -> std::time::Duration {
+    pub(crate) fn frame(&mut self, draw: &mut dyn FnMut(&mut Ui)) -> std::time::Duration {
         self.time += 1.0 / 60.0;
         let mut input = RawInput {
             screen_rect: Some(Rect::from_min_size(egui::Pos2::ZERO, self.size)),
@@ -109,7 +109,7 @@ impl Screen {
     }
 
     /// Writes the last frame as a picture.
-    pub(super) fn save(&self, path: &Path) {
+    pub(crate) fn save(&self, path: &Path) {
         let output = self.last.as_ref().unwrap();
         let primitives = self.ctx.tessellate(output.shapes.clone(), 1.0);
         let mut canvas = Canvas::new(self.size);
