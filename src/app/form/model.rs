@@ -114,7 +114,7 @@ pub enum PromptSource {
     BuiltIn,
     /// One per line.
     Lines,
-    /// Prompts of several lines, with a line of [`BLOCK_BORDER`] between.
+    /// Prompts of several lines, with a line of `BLOCK_BORDER` between.
     Blocks,
     File,
 }

@@ -276,7 +276,7 @@ impl Exchange for OpenAiExchange {
         self.marks.n_tokens
     }
 
-    /// After [DONE] or an error event nothing can follow that counts: a server that keeps the body open holds no user.
+    /// After `[DONE]` or an error event nothing can follow that counts: a server that keeps the body open holds no user.
     fn is_done(&self) -> bool {
         self.reading == Reading::Events && (self.marks.is_done || self.marks.failure.is_some())
     }
