@@ -109,7 +109,9 @@ impl Window {
         theme::install(ctx);
         let mut state = AppState::new(presets);
         state.open_paths(options.open);
-        state.start_when_ready = options.demo;
+        if options.demo {
+            state.start_with_demo();
+        }
         Self {
             state,
             measure: measure::MeasureUi::default(),

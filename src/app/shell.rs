@@ -10,7 +10,7 @@ use super::theme::{Text, Theme, radius, size};
 use super::widgets::{self, Button};
 use crate::chart::format;
 pub(crate) use crate::chart::format::bytes;
-use crate::domain::{RunData, RunState};
+use crate::domain::{CautionId, RunData, RunState};
 
 /// What the frame shows; made from the state by pure functions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -185,7 +185,7 @@ fn client_words(run: &RunData) -> (ChipHealth, String) {
     let starved = run.summary.cautions.iter().any(|c| {
         matches!(
             c.id,
-            crate::domain::CautionId::LateTick | crate::domain::CautionId::ClientLate
+            CautionId::LateTick | CautionId::ClientLate | CautionId::LateSends
         )
     });
     let (level, word) = if starved {

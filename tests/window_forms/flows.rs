@@ -306,6 +306,32 @@ fn what_was_restored_is_neither_a_change_nor_an_edit() {
 }
 
 #[test]
+fn who_asks_for_the_demo_gets_it_whatever_form_was_left() {
+    let mut bench = Bench::new();
+    bench.state().start_with_demo();
+    bench.commands();
+    let mut left = demo_plan();
+    left.seed = 99;
+    "http://127.0.0.1:9/v1".clone_into(&mut left.target.url);
+    bench.apply(Event::Restored {
+        plan: Some(Box::new(left)),
+        settings: serde_json::json!({}),
+    });
+    bench.apply(Event::DemoReady {
+        url: "http://127.0.0.1:53122/v1".to_owned(),
+        capacity: String::new(),
+    });
+    let commands = bench.commands();
+    let plan = commands.iter().find_map(|c| match c {
+        Command::Start { plan, .. } => Some(plan.clone()),
+        _ => None,
+    });
+    let plan = plan.unwrap_or_else(|| panic!("nothing was started: {commands:?}"));
+    assert_eq!(plan.target.url, "http://127.0.0.1:53122/v1");
+    assert_ne!(plan.seed, 99);
+}
+
+#[test]
 fn files_are_opened_by_what_they_are() {
     let mut bench = Bench::new();
     bench.commands();

@@ -35,7 +35,10 @@ impl AppState {
                     );
                 }
             }
-            Event::RunStarted { id, file, .. } => {
+            Event::RunStarted { id, file, notes } => {
+                for note in notes {
+                    self.banner(super::BannerKind::Info, note);
+                }
                 self.starting = false;
                 self.running = Some(Running { id, file, stops: 0 });
                 self.view = View::Measure;
@@ -193,6 +196,12 @@ impl AppState {
             let text = format!("Saved “{}”", path.display());
             self.banner(BannerKind::Info, text);
         }
+    }
+
+    /// Who asks for the demo gets the demo plan, whatever form was left.
+    pub fn start_with_demo(&mut self) {
+        self.start_when_ready = true;
+        self.restored = true;
     }
 
     fn restore(&mut self, plan: Option<&Plan>, settings: &serde_json::Value) {
