@@ -37,8 +37,10 @@ pub(super) fn read(address: &str, n_streams: u32, n_requests: u32) {
             let tcp = TcpStream::connect(address).unwrap();
             tcp.set_nodelay(true).unwrap();
             tcp.set_nonblocking(true).unwrap();
+            // Edge-triggered: the kernel does not look again at a socket that was just emptied.
+            let wanted = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
             epoll
-                .add(&tcp, EpollEvent::new(EpollFlags::EPOLLIN, u64::from(i)))
+                .add(&tcp, EpollEvent::new(wanted, u64::from(i)))
                 .unwrap();
             Stream {
                 tcp,

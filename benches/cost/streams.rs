@@ -213,13 +213,14 @@ fn engine(url: &str, folder: &Path, out: &Path) -> Child {
 /// What a child used until it ended.
 struct Cost {
     cpu_secs: f64,
+    user_secs: f64,
     peak_kb: u64,
     said: String,
 }
 
 impl Cost {
     fn of(mut child: Child) -> Self {
-        let before = children_cpu_secs();
+        let before = children_cpu();
         let status = format!("/proc/{}/status", child.id());
         let mut peak_kb = 0;
         while child.try_wait().unwrap().is_none() {
@@ -233,8 +234,10 @@ impl Cost {
         let mut said = String::new();
         let stdout = child.stdout.as_mut().unwrap();
         stdout.read_to_string(&mut said).unwrap();
+        let after = children_cpu();
         Self {
-            cpu_secs: children_cpu_secs() - before,
+            cpu_secs: after.0 - before.0 + after.1 - before.1,
+            user_secs: after.0 - before.0,
             peak_kb,
             said,
         }
@@ -244,13 +247,18 @@ impl Cost {
 impl std::fmt::Display for Cost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let events = f64::from(STREAMS * REQUESTS_EACH * TOKENS) / 1e6;
-        let (secs, mb) = (self.cpu_secs / events, self.peak_kb / 1024);
-        write!(f, "{secs:.2} s CPU per 1M events, {mb} MB")
+        let (secs, user, mb) = (
+            self.cpu_secs / events,
+            self.user_secs / events,
+            self.peak_kb / 1024,
+        );
+        write!(f, "{secs:.2} s CPU per 1M events ({user:.2} user), {mb} MB")
     }
 }
 
-fn children_cpu_secs() -> f64 {
+/// User and system time of all children that have ended.
+fn children_cpu() -> (f64, f64) {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
     let of = |t: nix::sys::time::TimeVal| t.tv_sec() as f64 + t.tv_usec() as f64 / 1e6;
-    of(usage.user_time()) + of(usage.system_time())
+    (of(usage.user_time()), of(usage.system_time()))
 }
