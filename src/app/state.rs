@@ -14,7 +14,7 @@ use super::form::{Form, Section};
 use super::palette::Palette;
 use super::runs::{DetailsChart, Library};
 use super::settings::Settings;
-use crate::domain::{Issue, LiveSnapshot, Plan, RunData, TargetInfo, TestReport};
+use crate::domain::{Issue, LiveSnapshot, Plan, Protocol, RunData, Target, TargetInfo, TestReport};
 use crate::session::Command;
 
 mod events;
@@ -459,13 +459,21 @@ impl AppState {
 
     /// Asks what stands behind a text, unless it was asked already.
     pub fn detect(&mut self, text: &str) {
+        // What was chosen for another address says nothing of this one; the person may choose again afterwards.
+        let anew = Target {
+            protocol: Protocol::Auto,
+            ..self.form.target_alone()
+        };
+        self.ask_of(text, anew);
+    }
+
+    fn ask_of(&mut self, text: &str, target: Target) {
         let text = text.trim();
         if text.is_empty() {
             return;
         }
         text.clone_into(&mut self.info_for);
         self.info.ask();
-        let target = self.form.target_alone();
         self.command(Command::Detect {
             text: text.to_owned(),
             target: Box::new(target),
@@ -474,17 +482,32 @@ impl AppState {
 
     /// After the URL field was left: asks, if the URL is a new one.
     pub fn url_entered(&mut self) {
-        let url = self.form.target.url.trim().to_owned();
-        let known = self.info.value().is_some_and(|i| i.url == url) || self.info_for == url;
-        if !known {
+        if !self.knows_url() {
+            let url = self.form.target.url.clone();
             self.detect(&url);
+        }
+    }
+
+    fn knows_url(&self) -> bool {
+        let url = self.form.target.url.trim();
+        self.info.value().is_some_and(|i| i.url == url) || self.info_for == url
+    }
+
+    /// Start and Send one may be pressed while a new URL has not been asked yet: the session then finds out its protocol.
+    pub(super) fn leave_new_url_open(&mut self) {
+        let is_typed = self.form.target.url.trim() != self.saved_form.target.url.trim();
+        if is_typed && !self.knows_url() {
+            self.form.target.protocol = Protocol::Auto;
+            self.form.target.model.clear();
+            self.refresh_plan();
         }
     }
 
     fn detect_if_known(&mut self) {
         // A loaded plan shows its endpoints and models without a key press; the demo's own address needs no question.
-        if reach::is_loopback(&self.form.target.url) {
-            self.url_entered();
+        if reach::is_loopback(&self.form.target.url) && !self.knows_url() {
+            let url = self.form.target.url.clone();
+            self.ask_of(&url, self.form.target_alone());
         }
     }
 

@@ -332,6 +332,34 @@ fn who_asks_for_the_demo_gets_it_whatever_form_was_left() {
 }
 
 #[test]
+fn a_new_url_is_asked_anew_and_may_be_started_before_it_answered() {
+    let mut bench = Bench::open();
+    bench.commands();
+    let url = "http://127.0.0.1:7860/gradio_api/call/chat";
+    bench.type_into("URL", url);
+    bench.state().url_entered();
+    let asked = bench.commands();
+    let target = asked.iter().find_map(|c| match c {
+        Command::Detect { target, .. } => Some(target.clone()),
+        _ => None,
+    });
+    assert_eq!(
+        target.unwrap().protocol,
+        Protocol::Auto,
+        "the demo's protocol says nothing of it"
+    );
+
+    bench.type_into("URL", "http://127.0.0.1:7861/");
+    bench.state().perform(Action::Start);
+    let plan = bench.commands().into_iter().find_map(|c| match c {
+        Command::Start { plan, .. } => Some(plan),
+        _ => None,
+    });
+    let target = plan.unwrap().target.clone();
+    assert_eq!((target.protocol, target.model), (Protocol::Auto, None));
+}
+
+#[test]
 fn files_are_opened_by_what_they_are() {
     let mut bench = Bench::new();
     bench.commands();

@@ -135,6 +135,11 @@ impl AppState {
         }
         let key = info.pasted.as_ref().and_then(|p| p.key.clone());
         if !self.is_locked() && self.form.target.url.trim() == text {
+            let elsewhere = self.info.value().filter(|old| old.url != info.url);
+            if elsewhere.is_some_and(|old| old.models.contains(&self.form.target.model)) {
+                // It was picked from another server's list.
+                self.form.target.model.clear();
+            }
             let untouched = !self.is_unsaved();
             self.form.take_detected(&info);
             if untouched && info.pasted.is_none() {

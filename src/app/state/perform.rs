@@ -103,6 +103,7 @@ impl AppState {
     }
 
     fn start(&mut self) {
+        self.leave_new_url_open();
         let Some(plan) = self.plan().cloned() else {
             return;
         };
@@ -154,6 +155,7 @@ impl AppState {
     }
 
     fn send_one(&mut self) {
+        self.leave_new_url_open();
         let Ok((target, workload)) = self.form.one_request() else {
             return;
         };
