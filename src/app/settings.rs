@@ -35,6 +35,8 @@ pub struct Settings {
     pub zoom: f32,
     /// Runs and plans, newest first.
     pub recent: Vec<PathBuf>,
+    /// Where the demo server was last: a form that was left with it gets the new address.
+    pub demo_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             theme: ThemeChoice::System,
             zoom: 1.0,
             recent: Vec::new(),
+            demo_url: None,
         }
     }
 }

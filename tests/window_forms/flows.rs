@@ -306,6 +306,32 @@ fn what_was_restored_is_neither_a_change_nor_an_edit() {
 }
 
 #[test]
+fn a_form_left_with_a_server_of_ones_own_keeps_its_address() {
+    let restored = |demo_url: &str| {
+        let mut bench = Bench::new();
+        let mut left = bench.state().presets[0].plan.clone();
+        "http://127.0.0.1:8000/v1".clone_into(&mut left.target.url);
+        bench.apply(Event::Restored {
+            plan: Some(Box::new(left)),
+            settings: serde_json::json!({"demo_url": demo_url}),
+        });
+        bench.apply(Event::DemoReady {
+            url: "http://127.0.0.1:53122/v1".to_owned(),
+            capacity: String::new(),
+        });
+        bench.plan().target.url
+    };
+    assert_eq!(
+        restored("http://127.0.0.1:41111/v1"),
+        "http://127.0.0.1:8000/v1"
+    );
+    assert_eq!(
+        restored("http://127.0.0.1:8000/v1"),
+        "http://127.0.0.1:53122/v1"
+    );
+}
+
+#[test]
 fn who_asks_for_the_demo_gets_it_whatever_form_was_left() {
     let mut bench = Bench::new();
     bench.state().start_with_demo();

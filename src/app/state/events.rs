@@ -99,6 +99,7 @@ impl AppState {
         for preset in self.presets.iter_mut().filter(|p| p.id == DEMO) {
             url.clone_into(&mut preset.plan.target.url);
         }
+        self.settings.demo_url = Some(url.to_owned());
         self.demo = Some((url.to_owned(), capacity));
         self.refresh_plan();
         if self.form.target.url == url {
@@ -225,13 +226,14 @@ impl AppState {
         }
     }
 
-    /// The preset that this plan is, but for the demo server's port.
+    /// The preset that this plan is; the demo's, when its address was the demo server's.
     fn home_of(&self, plan: &Plan) -> PlanHome {
         let same = |preset: &&super::PresetEntry| {
             let mut form = Form::from_plan(&preset.plan);
             let mine = Form::from_plan(plan);
             form.target = mine.target.clone();
-            form == mine && super::reach::is_loopback(&plan.target.url)
+            let is_demo_url = self.settings.demo_url.as_ref() == Some(&plan.target.url);
+            form == mine && (preset.id != DEMO || is_demo_url)
         };
         self.presets
             .iter()
