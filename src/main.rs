@@ -37,8 +37,11 @@ fn has_display() -> bool {
 
 #[cfg(feature = "gui")]
 fn window(options: inferometer::app::Options) -> ExitCode {
+    if !has_display() {
+        return cli::without_display(&"neither DISPLAY nor WAYLAND_DISPLAY is set");
+    }
     match inferometer::app::run(options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::without_display(&error),
+        Err(error) => cli::without_display(&format!("{error:#}")),
     }
 }

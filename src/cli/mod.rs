@@ -79,8 +79,8 @@ pub fn without_window(_files: &[std::path::PathBuf]) -> ExitCode {
 }
 
 /// What is said when the window cannot open.
-pub fn without_display(error: &anyhow::Error) -> ExitCode {
+pub fn without_display(why: &dyn std::fmt::Display) -> ExitCode {
     fail(&format!(
-        "the window cannot open: {error:#}; `inferometer run` and `inferometer demo --no-window` work without a display"
+        "the window cannot open: {why}; `inferometer run` and `inferometer demo --no-window` work without a display"
     ))
 }

@@ -173,7 +173,7 @@ fn override_load(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
         Err(found) => issues.extend(
             found
                 .into_iter()
-                .map(|i| Issue::new(format!("--{}", i.field.replace('_', "-")), i.message)),
+                .map(|i| Issue::new(flag_of(&i.field), i.message)),
         ),
     }
     if let Some(new) = mode {
@@ -181,6 +181,15 @@ fn override_load(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
             let Load::Closed { mode, .. } = &mut stage.load;
             *mode = new;
         }
+    }
+}
+
+/// The flag behind a field of [`Stage::closed_tiers`].
+fn flag_of(field: &str) -> String {
+    match field {
+        "users" => "--tiers".to_owned(),
+        "duration_secs" => "--duration".to_owned(),
+        other => format!("--{}", other.replace('_', "-")),
     }
 }
 

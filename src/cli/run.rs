@@ -180,11 +180,20 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
 /// Looks at a session whose run is gone before the run counts as broken: five seconds.
 const LOOKS_MAX: u32 = 25;
 
+/// The session's word for a target that did not answer.
+const UNREACHABLE: &str = "target.unreachable";
+
 fn refused(issues: &[Issue], interrupted: bool) -> ExitCode {
     for issue in issues {
-        print::err(&format!("inferometer: {}: {}", issue.field, issue.message));
+        // What did not answer is no field to mend.
+        let field = Some(format!("{}: ", issue.field)).filter(|_| issue.field != UNREACHABLE);
+        print::err(&format!(
+            "inferometer: {}{}",
+            field.unwrap_or_default(),
+            issue.message
+        ));
     }
-    let unreachable = issues.iter().any(|i| i.field == "target.unreachable");
+    let unreachable = issues.iter().any(|i| i.field == UNREACHABLE);
     ExitCode::from(if interrupted {
         exit::INTERRUPTED
     } else if unreachable {
