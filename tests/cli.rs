@@ -40,11 +40,29 @@ pub(crate) fn inferometer(home: &Path, args: &[&str]) -> Command {
 }
 
 pub(crate) fn run(home: &Path, args: &[&str]) -> Output {
+    let _quiet = crate::MACHINE.read();
     inferometer(home, args).output().unwrap()
 }
 
 pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
+}
+
+/// The run was measured to its end: 0, or 3 where the machine that runs the tests was too busy and nothing else is wrong.
+#[track_caller]
+fn assert_measured(output: &Output) {
+    let said = text(&output.stderr);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let reasons = summary["verdict"]["reasons"].as_array();
+    let is_of_machine = |r: &Value| r.as_str().is_some_and(|r| r.contains("this machine was"));
+    match code(output) {
+        0 => {}
+        3 => assert!(
+            reasons.is_some_and(|r| r.iter().all(is_of_machine)),
+            "{said} {reasons:?}"
+        ),
+        other => panic!("{other}: {said}"),
+    }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -86,13 +104,7 @@ fn tiers_give_one_entry_each_and_the_file_says_the_same() {
         &out,
     ];
     let output = run(home.path(), &args);
-    assert_eq!(
-        code(&output),
-        0,
-        "{}\n{}",
-        text(&output.stderr),
-        text(&output.stdout)
-    );
+    assert_measured(&output);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let stages = summary["stages"].as_array().unwrap();
     assert_eq!(
@@ -210,7 +222,7 @@ fn gradio_is_measured_over_both_wires() {
             "--json",
         ];
         let output = run(home.path(), &args);
-        assert_eq!(code(&output), 0, "{mode}: {}", text(&output.stderr));
+        assert_measured(&output);
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
         let metrics = &summary["stages"][0]["metrics"];
         assert_eq!(metrics["queue_submit"]["n"], 6, "{mode}");
@@ -346,7 +358,7 @@ fn a_plan_file_is_checked_whole_and_flags_override_it() {
             "--json",
         ],
     );
-    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert_measured(&output);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["stages"][0]["ok"], 2);
     let kept: Vec<_> = std::fs::read_dir(home.path().join("runs"))
