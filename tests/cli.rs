@@ -40,6 +40,7 @@ pub(crate) fn inferometer(home: &Path, args: &[&str]) -> Command {
 }
 
 pub(crate) fn run(home: &Path, args: &[&str]) -> Output {
+    let _quiet = crate::MACHINE.read();
     inferometer(home, args).output().unwrap()
 }
 

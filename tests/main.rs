@@ -1,6 +1,9 @@
 //! All integration tests, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 
+/// Held for writing by a test that takes the whole machine, for reading by those whose outcome depends on a quiet one.
+static MACHINE: std::sync::RwLock<()> = std::sync::RwLock::new(());
+
 mod cli;
 mod demo_server;
 mod engine;

@@ -241,6 +241,7 @@ impl Drop for Busy {
 
 #[test]
 fn ttft_is_as_true_as_a_bare_reader_at_64_streams() {
+    let _alone = crate::MACHINE.write();
     let home = tempfile::tempdir().unwrap();
     let (mut ours, mut bare, mut truths) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -266,6 +267,7 @@ fn ttft_is_as_true_as_a_bare_reader_at_64_streams() {
 
 #[test]
 fn gaps_stay_true_while_both_cores_are_busy_and_the_starvation_shows() {
+    let _alone = crate::MACHINE.write();
     let home = tempfile::tempdir().unwrap();
     let (mut errors, mut quiet, mut starved) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {

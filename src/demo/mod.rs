@@ -15,7 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 pub use script::{Script, ScriptError};
@@ -29,6 +29,10 @@ pub struct Options {
     /// JSON Lines of what was sent and when.
     pub log: Option<PathBuf>,
 }
+
+/// Connections that may wait to be accepted. A queue of 128, std's, runs over when a client opens 256 at once, and each that
+/// found no room comes again after a whole second.
+const BACKLOG: u32 = 4096;
 
 /// A running demo server; it ends when this is dropped.
 #[derive(Debug)]
@@ -52,8 +56,13 @@ impl DemoServer {
     /// # Errors
     /// When the port is taken, the log cannot be created or the thread cannot be made.
     pub fn start(options: Options) -> std::io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
-        listener.set_nonblocking(true)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            listen(options.port)?
+        };
         let address = listener.local_addr()?;
         let capacity = options.script.capacity();
         let shared = Arc::new(Shared {
@@ -64,14 +73,7 @@ impl DemoServer {
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::Builder::new()
             .name("demo-server".to_owned())
-            .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                if let Ok(runtime) = runtime {
-                    runtime.block_on(accept(listener, &shared, stopped));
-                }
-            })?;
+            .spawn(move || runtime.block_on(accept(listener, &shared, stopped)))?;
         Ok(Self {
             address,
             capacity,
@@ -109,14 +111,16 @@ impl Drop for DemoServer {
     }
 }
 
-async fn accept(
-    listener: std::net::TcpListener,
-    shared: &Arc<Shared>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let Ok(listener) = TcpListener::from_std(listener) else {
-        return;
-    };
+fn listen(port: u16) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // As std does: on Windows it would mean that two may listen on one port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(listener: TcpListener, shared: &Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {

@@ -51,7 +51,7 @@ pub use guard::ALIKE_MAX;
 pub use health::{CPU_SPAN_NS, SAMPLE_NS, SLEPT_NS, TICK_NS, TickLog, Ticks};
 pub use live::Live;
 pub use outbox::OUTBOX_MAX;
-pub use recorder::{PUBLISH_NS, SUMMARY_REST, Sink};
+pub use recorder::{PUBLISH_NS, SUMMARY_NS, SUMMARY_REST, Sink};
 
 /// What every run needs, whatever performs its requests.
 pub struct Setup {

@@ -245,7 +245,7 @@ impl SseParser {
                 } else {
                     &self.event
                 },
-                data: String::from_utf8_lossy(own.unwrap_or(&self.data)),
+                data: text_of(own.unwrap_or(&self.data)),
                 id: &self.id,
             });
         }
@@ -269,6 +269,15 @@ impl SseParser {
         SseTooLong {
             limit_bytes: self.limit_bytes,
         }
+    }
+}
+
+/// What is not UTF-8 is replaced. Nearly all is, and the check alone is several times as fast as the lossy conversion,
+/// which goes byte by byte.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 

@@ -64,35 +64,48 @@ impl Driver {
     pub(super) fn poll_until<T>(
         &mut self,
         cx: &Context<'_>,
-        mut take: impl FnMut(&mut Context<'_>) -> Poll<T>,
+        take: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
         self.nudge.task.register(cx.waker());
-        let inner = self.waker.clone();
-        let mut inner = Context::from_waker(&inner);
+        // Lent for the call instead of cloned: two atomic counts less for each event.
+        let waker = std::mem::replace(&mut self.waker, Waker::noop().clone());
+        let polled = self.poll_steps(&mut Context::from_waker(&waker), take);
+        self.waker = waker;
+        polled.unwrap_or_else(|| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+
+    /// `None`: there is more to do, but others should have their turn.
+    fn poll_steps<T>(
+        &mut self,
+        inner: &mut Context<'_>,
+        mut take: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<Poll<Option<T>>> {
         for _ in 0..MAX_STEPS {
             self.nudge.driving.store(true, Ordering::SeqCst);
             // What is already there is taken first: a step may read, and would move the marks past it.
-            let mut polled = take(&mut inner).map(Some);
+            let mut polled = take(inner).map(Some);
             if polled.is_pending() {
-                self.step(&mut inner);
-                polled = take(&mut inner).map(Some);
+                self.step(inner);
+                polled = take(inner).map(Some);
             }
             self.nudge.driving.store(false, Ordering::SeqCst);
             if polled.is_ready() {
-                return polled;
+                return Some(polled);
             }
             if self.has_ended {
-                return Poll::Ready(None);
+                return Some(Poll::Ready(None));
             }
             if !self.nudge.was_woken() && !self.marks.was_refused() {
-                return Poll::Pending;
+                return Some(Poll::Pending);
             }
             if !tokio::task::coop::has_budget_remaining() {
                 break;
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        None
     }
 
     /// One step from outside of any waiting, for a look at the connection's state.

@@ -51,8 +51,11 @@ pub trait Sink: Send {
 
 /// Snapshots are published at most this often: 20 Hz.
 pub const PUBLISH_NS: u64 = 50_000_000;
-/// The next summary is not made before this many times the time that the last one took.
-pub const SUMMARY_REST: u64 = 10;
+/// Summaries are made at most this often, 10 Hz, which is as fast as figures can be read: at 20 Hz they were 5 % of all
+/// that 512 streams cost.
+pub const SUMMARY_NS: u64 = 100_000_000;
+/// And the next is not made before this many times the time that the last one took.
+pub const SUMMARY_REST: u64 = 20;
 /// How long the recorder rests after it has emptied its queue, so that not every record wakes it.
 const REST: Duration = Duration::from_millis(5);
 
@@ -205,7 +208,7 @@ impl Recorder {
         if now_ns >= self.next_summary_ns {
             self.summarize(Detail::Live, now_ns);
             let took_ns = self.of.clock.now_ns().saturating_sub(now_ns);
-            self.next_summary_ns = now_ns + took_ns.saturating_mul(SUMMARY_REST);
+            self.next_summary_ns = now_ns + took_ns.saturating_mul(SUMMARY_REST).max(SUMMARY_NS);
         }
         let order = self.of.control.order();
         let state = self.shares.state(&self.of.live, order, now_ns);
