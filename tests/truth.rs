@@ -4,16 +4,16 @@
 //! readers take turns against a server of the same script, medians of the rounds are compared, and below
 //! [`NOISE_FLOOR`] nothing is told apart.
 #![cfg(target_os = "linux")]
-#![expect(clippy::print_stdout, reason = "the figures are worth a look")]
+#![expect(clippy::print_stdout, reason = "the figures behind a failure")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use inferometer::demo::{DemoServer, Options, Script};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::cli::{code, inferometer};
 
@@ -85,7 +85,6 @@ fn serve(log: &Path) -> DemoServer {
 
 /// One blocking request on a fresh connection; TTFT in ms from just before the write to the read that holds a token.
 fn bare_request(address: std::net::SocketAddr) -> f64 {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let body = format!(r#"{{"stream":true,"max_tokens":{TOKENS},"prompt":"hello"}}"#);
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -93,7 +92,7 @@ fn bare_request(address: std::net::SocketAddr) -> f64 {
         "POST /v1/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let sent = now();
+    let sent = Instant::now();
     stream.write_all(request.as_bytes()).unwrap();
     let (mut held, mut buffer, mut first) = (Vec::new(), [0; 8192], None);
     loop {
@@ -101,7 +100,7 @@ fn bare_request(address: std::net::SocketAddr) -> f64 {
         if n == 0 {
             return first.unwrap();
         }
-        let after = now().saturating_sub(sent).as_secs_f64() * 1e3;
+        let after = sent.elapsed().as_secs_f64() * 1e3;
         held.extend_from_slice(&buffer[..n]);
         if first.is_none() && String::from_utf8_lossy(&held).contains("\"text\":\"light") {
             first = Some(after);

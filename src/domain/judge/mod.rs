@@ -123,8 +123,10 @@ pub const MAX_FILES_SHARE: f64 = 0.9;
 pub const MAX_LITTLE_SHARE: f64 = 0.05;
 pub const LITTLE_MIN_REQUESTS: u64 = 30;
 pub const LITTLE_MIN_SECS: f64 = 1.0;
-/// p99 of our read after the kernel's stamp.
-pub const MAX_CLIENT_LATE_P99_MS: f64 = 1.0;
+/// p99 of our read after the kernel's stamp. measurement.md doubts above 1 ms where user stamps are all there is; there the
+/// ticker is what shows it. A kernel's stamp stays true until chunks wait so long that they are read together, so the limit
+/// is the ticker's.
+pub const MAX_CLIENT_LATE_P99_MS: f64 = 5.0;
 /// Share of gaps under 1 ms that tells of buffering, and the fewest gaps that tell anything.
 pub const MAX_SHORT_GAP_SHARE: f64 = 0.3;
 pub const BUFFERING_MIN_GAPS: u64 = 20;

@@ -420,9 +420,9 @@ fn what_the_engine_saw() {
 fn reading_late() {
     let mut case = clean();
     for r in &mut case.records {
-        r.client_late_ns = Some(3 * MS);
+        r.client_late_ns = Some(8 * MS);
     }
-    cautioned(&case, CautionId::ClientLate, "3.0 ms late at p99");
+    cautioned(&case, CautionId::ClientLate, "8.0 ms late at p99");
 }
 
 #[test]
