@@ -77,7 +77,14 @@ step "tests, real servers" env INFEROMETER_TEST_GRADIO6="http://127.0.0.1:${port
 cleanup
 pids=()
 
-step "the README's first command" cargo run --release --locked --quiet -- demo --no-window --quiet -o "$(mktemp -d)/demo.run.jsonl"
+# 3 is a run to its end on a machine that was too busy for its numbers, which the run itself says.
+demo() {
+  local code=0
+  cargo run --release --locked --quiet -- demo --no-window --quiet -o "$(mktemp -d)/demo.run.jsonl" || code=$?
+  echo "exit code $code"
+  [ "$code" = 0 ] || [ "$code" = 3 ]
+}
+step "the README's first command" demo
 step "the window under Xvfb" packaging/window-test.sh target/release/inferometer
 
 if [ ${#failed[@]} -gt 0 ]; then
