@@ -312,6 +312,14 @@ struct Writer {
     news: Box<dyn Fn(JournalNews) + Send>,
 }
 
+impl Drop for Writer {
+    /// Closing would do, but for a program that another thread is just starting: between its fork and its exec it holds
+    /// what we close, lock and all.
+    fn drop(&mut self) {
+        self.file.unlock().ok();
+    }
+}
+
 impl Writer {
     fn run(mut self, messages: &Receiver<Message>) {
         loop {
