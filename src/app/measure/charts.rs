@@ -251,44 +251,44 @@ fn steady(chart: &mut Chart, before: Option<&Chart>) {
         return;
     }
     let before = before.filter(|b| b.empty.is_none());
-    if !matches!(chart.x.kind, AxisKind::Time) {
-        widen(&mut chart.x, before.map(|b| &b.x));
-        if chart.x.is_log() {
-            // The first label stands clear of the y axis.
-            let span = chart.x.range.1 - chart.x.range.0;
-            chart.x.range.0 -= span * 0.02;
-        }
-    } else if let Some(before) = before {
+    widen(&mut chart.x);
+    if chart.x.is_log() {
+        // The first label stands clear of the y axis.
+        let span = chart.x.range.1 - chart.x.range.0;
+        chart.x.range.0 -= span * 0.02;
+    }
+    // Last, so that what was kept is not widened anew at every look.
+    if let Some(before) = before {
         union(&mut chart.x, &before.x);
     }
     let panes = before.map(|b| b.panes.as_slice()).unwrap_or_default();
     for (i, pane) in chart.panes.iter_mut().enumerate() {
-        widen(&mut pane.y, panes.get(i).map(|p| &p.y));
+        widen(&mut pane.y);
+        // A share falls as the run grows: what one of two requests was is no scale for a thousand. And bars are cut where
+        // the warm ones end, so their scale is the builder's to say.
+        let keeps = !matches!(pane.y.kind, AxisKind::Share | AxisKind::Ms);
+        if let Some(before) = panes.get(i).filter(|_| keeps) {
+            union(&mut pane.y, &before.y);
+        }
     }
 }
 
-fn widen(axis: &mut Axis, before: Option<&Axis>) {
-    match axis.kind {
-        AxisKind::LogMs | AxisKind::LogNumber => {
-            // The builder leaves 3 % of room at both ends; the step stands at the data itself.
-            let (low, high) = axis.range;
-            let room = (high - low) * 0.03 / 1.06;
-            axis.range = (
-                log_step(low + room, f64::floor),
-                log_step(high - room, f64::ceil),
-            );
-        }
-        // A share falls as the run grows: what one of two requests was is no scale for a thousand. And bars are cut where
-        // the warm ones end, so their scale is the builder's to say.
-        AxisKind::Time | AxisKind::Share | AxisKind::Ms => return,
-        _ => {}
-    }
-    if let Some(before) = before.filter(|b| b.kind == axis.kind) {
-        union(axis, before);
+fn widen(axis: &mut Axis) {
+    if matches!(axis.kind, AxisKind::LogMs | AxisKind::LogNumber) {
+        // The builder leaves 3 % of room at both ends; the step stands at the data itself.
+        let (low, high) = axis.range;
+        let room = (high - low) * 0.03 / 1.06;
+        axis.range = (
+            log_step(low + room, f64::floor),
+            log_step(high - room, f64::ceil),
+        );
     }
 }
 
 fn union(axis: &mut Axis, before: &Axis) {
+    if before.kind != axis.kind {
+        return;
+    }
     axis.range.0 = axis.range.0.min(before.range.0);
     axis.range.1 = axis.range.1.max(before.range.1);
 }
@@ -321,6 +321,25 @@ mod tests {
         let high = 10f64.powf(log_step(463f64.log10(), f64::ceil));
         assert!((46.0..50.0).contains(&low), "{low}");
         assert!((500.0..540.0).contains(&high), "{high}");
+    }
+
+    #[test]
+    fn the_same_values_keep_the_same_scale_however_often_they_are_looked_at() {
+        let made = || {
+            let mut chart = Chart::empty("t", "");
+            chart.empty = None;
+            chart.x = Axis::new(String::new(), AxisKind::LogMs, (1.5, 2.5));
+            chart
+        };
+        let mut first = made();
+        steady(&mut first, None);
+        let mut last = first.clone();
+        for _ in 0..300 {
+            let mut next = made();
+            steady(&mut next, Some(&last));
+            last = next;
+        }
+        assert_eq!(last.x.range, first.x.range);
     }
 
     #[test]
