@@ -69,7 +69,7 @@ sleep 5
 scrot -o "$shots/3-running.png"
 until_true 90 "the run did not end" finished
 sleep 1.5
-xdotool mousemove 620 790
+xdotool mousemove 700 71
 sleep 0.5
 scrot -o "$shots/4-finished-dark.png"
 run=$(ls "$INFEROMETER_HOME"/runs/*.run.jsonl)
