@@ -10,7 +10,7 @@ use super::theme::{Text, Theme, radius, size};
 use super::widgets::{self, Button};
 use crate::chart::format;
 pub(crate) use crate::chart::format::bytes;
-use crate::domain::{CautionId, RunData, RunState};
+use crate::domain::{RunData, RunState};
 
 /// What the frame shows; made from the state by pure functions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -182,13 +182,7 @@ fn ended_words(run: &RunData) -> String {
 
 fn client_words(run: &RunData) -> (ChipHealth, String) {
     let health = &run.health;
-    let starved = run.summary.cautions.iter().any(|c| {
-        matches!(
-            c.id,
-            CautionId::LateTick | CautionId::ClientLate | CautionId::LateSends
-        )
-    });
-    let (level, word) = if starved {
+    let (level, word) = if super::measure::model::is_client_doubted(run) {
         (ChipHealth::Doubtful, "Client starved")
     } else {
         (ChipHealth::Good, "Client healthy")

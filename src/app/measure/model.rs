@@ -3,8 +3,8 @@
 use crate::app::widgets::{Level, Tile};
 use crate::chart::format;
 use crate::domain::{
-    CautionId, Distribution, MetricId, OutcomeKind, Phase, Progress, RunData, RunState, StageIdx,
-    StageSummary, Taken, TokenSource, Unit,
+    CautionId, Distribution, MAX_TICK_P99_MS, MetricId, OutcomeKind, Phase, Progress, RunData,
+    RunState, StageIdx, StageSummary, Taken, TokenSource, Unit,
 };
 use crate::stats::least_n;
 
@@ -664,10 +664,17 @@ pub fn why_none(run: &RunData, metric: MetricId) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// The client could not keep up; its numbers are in doubt.
+/// This program could not keep up; its numbers are in doubt. What makes a run invalid is not called healthy either.
 pub fn is_client_doubted(run: &RunData) -> bool {
-    let is_client = |id: CautionId| matches!(id, CautionId::LateTick | CautionId::ClientLate);
+    let is_client = |id| {
+        matches!(
+            id,
+            CautionId::LateTick | CautionId::ClientLate | CautionId::LateSends
+        )
+    };
+    let ticks = run.health.tick_p99_ms;
     run.summary.cautions.iter().any(|c| is_client(c.id))
+        || ticks.is_some_and(|ms| ms > MAX_TICK_P99_MS)
 }
 
 #[cfg(test)]
