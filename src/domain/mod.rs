@@ -19,6 +19,7 @@ mod record;
 mod run;
 mod summary;
 mod target;
+mod template;
 mod workload;
 
 pub use accumulate::*;
@@ -37,4 +38,5 @@ pub use record::*;
 pub use run::*;
 pub use summary::*;
 pub use target::*;
+pub use template::*;
 pub use workload::*;

@@ -42,7 +42,7 @@ impl Api {
         match protocol {
             Protocol::OpenAiChat => Some(Self::Chat),
             Protocol::OpenAiCompletions => Some(Self::Completions),
-            Protocol::Auto | Protocol::Gradio => None,
+            _ => None,
         }
     }
 
