@@ -1,6 +1,8 @@
 //! The seam between the executor, which knows when, and the wire, which knows how.
 
-use crate::domain::{Failure, Outcome, Phase, Prompt, RequestRecord, StageIdx, Stamps};
+use crate::domain::{
+    Failure, Outcome, Phase, Prompt, RequestRecord, ServerTimes, StageIdx, Stamps,
+};
 
 use super::live::Live;
 
@@ -49,6 +51,7 @@ impl Job {
             http_status: None,
             connection: None,
             gradio: None,
+            server_times: ServerTimes::default(),
             prompt: None,
             answer: None,
         }

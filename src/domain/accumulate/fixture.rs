@@ -1,8 +1,8 @@
 //! Records and plans for tests.
 
 use super::super::{
-    ClosedMode, Ended, Failure, FailureKind, Outcome, Phase, Plan, RequestRecord, Stage, StageIdx,
-    Stamps, TierLength, TokenSource,
+    ClosedMode, Ended, Failure, FailureKind, Outcome, Phase, Plan, RequestRecord, ServerTimes,
+    Stage, StageIdx, Stamps, TierLength, TokenSource,
 };
 
 /// One millisecond in ns.
@@ -68,6 +68,7 @@ pub(crate) fn bare(seq: u64, start_ns: u64, end_ns: u64) -> RequestRecord {
         http_status: Some(200),
         connection: None,
         gradio: None,
+        server_times: ServerTimes::default(),
         prompt: None,
         answer: None,
     }
