@@ -157,6 +157,7 @@ mod tests {
         Prompt {
             system: system.map(Into::into),
             user: "Say “hi”\n".into(),
+            ..Prompt::default()
         }
     }
 
