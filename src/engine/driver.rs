@@ -54,8 +54,8 @@ impl Job {
             conversation: None,
             turn: None,
             cached_tokens: None,
-            tokens_in_asked: None,
-            tokens_out_asked: None,
+            tokens_in_asked: self.prompt.input_tokens,
+            tokens_out_asked: self.prompt.output_tokens,
             prompt: None,
             answer: None,
         }
