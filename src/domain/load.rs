@@ -237,7 +237,7 @@ pub fn whole_users(level: f64) -> NonZeroU32 {
 
 /// Four significant digits at most: `12.35`, `1000`, `0.25`.
 fn short_number(n: f64) -> String {
-    if n >= 1000.0 || n == n.trunc() {
+    if n >= 1000.0 || n.fract().abs() < 1e-9 {
         return format!("{n:.0}");
     }
     let digits = if n >= 100.0 { 1 } else { 2 };
