@@ -82,6 +82,7 @@ fn record(seq: u64, stage: u16, phase: Phase) -> RequestRecord {
             address: Some("127.0.0.1:8000".to_owned()),
         }),
         gradio: None,
+        server_times: ServerTimes([("eval_duration".to_owned(), 9_000_000)].into()),
         prompt: Some(TextFacts {
             chars: 5,
             hash: format!("{seq:016x}"),
@@ -222,6 +223,7 @@ fn every_line_is_what_the_schema_says() {
             "made",
             "released_ns",
             "from_due",
+            "server_times",
         ];
         let sample = line["type"] == "sample";
         for name in line

@@ -562,12 +562,20 @@ fn every_field_is_written() {
     plan.keep_text = true;
     plan.target.ca_file = Some(PathBuf::from("x.pem"));
     plan.target.insecure = true;
+    plan.target.template = Some(Template {
+        body: "{\n  \"prompt\": {{prompt}}\n}".to_owned(),
+        done: Some("[DONE]".to_owned()),
+        ..Template::default()
+    });
     plan.workload.prompts_file = Some(PathBuf::from("x.txt"));
     let text = to_toml(&plan);
     for line in [
         "keep_text = true",
         "ca_file = \"x.pem\"",
         "insecure = true",
+        "[target.template]",
+        "done = \"[DONE]\"",
+        "framing = \"sse\"",
         "[[stages]]",
     ] {
         assert!(text.contains(line), "{text}");
@@ -575,4 +583,7 @@ fn every_field_is_written() {
     let issues = check_text(&text).issues;
     let fields: Vec<&str> = issues.iter().map(|i| i.field.as_str()).collect();
     assert_eq!(fields, ["target.ca_file", "workload.prompts_file"]);
+    plan.target.ca_file = None;
+    plan.workload.prompts_file = None;
+    assert_eq!(check_text(&to_toml(&plan)).plan, Some(plan));
 }

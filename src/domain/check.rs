@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ColdHow, KeyRef, LengthSpec, Load, MAX_GOALS, MAX_RATE, MAX_REQUESTS, MAX_STAGES, MAX_TURNS,
-    MAX_USERS, MAX_VARIATIONS, MixedTraffic, Over, Plan, Ramp, SCHEMA, Stage, StageEnd, Target,
-    Timeouts, Warmup, Workload, variants,
+    MAX_USERS, MAX_VARIATIONS, MixedTraffic, Over, Plan, Protocol, Ramp, SCHEMA, Slot, Stage,
+    StageEnd, Target, Timeouts, Warmup, Workload, variants,
 };
 
 /// One thing to fix before a plan can run.
@@ -367,6 +367,21 @@ impl Target {
             found.add("target.proxy", message);
         }
         self.timeouts.check_into(found);
+        if self.protocol == Protocol::Http {
+            self.check_template(found);
+        }
+    }
+
+    fn check_template(&self, found: &mut Found) {
+        let Some(template) = &self.template else {
+            let message = "is missing: the protocol “http” needs to know how the endpoint is asked";
+            return found.add("target.template", message);
+        };
+        found.0.extend(template.check());
+        if self.model.is_none() && template.has_slot(Slot::Model) {
+            let message = "is missing: the template has the slot {{model}}";
+            found.add("target.model", message);
+        }
     }
 }
 
@@ -704,6 +719,7 @@ fn json_kind(value: &serde_json::Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Template;
     use super::*;
 
     fn fields(plan: &Plan) -> Vec<String> {
@@ -813,6 +829,23 @@ mod tests {
         );
         plan.stages.clear();
         assert!(fields(&plan).contains(&"stages".to_owned()));
+    }
+
+    #[test]
+    fn only_the_protocol_http_needs_a_template() {
+        let mut target = Target::at("http://h");
+        let fields = |target: &Target| -> Vec<String> {
+            target.check().into_iter().map(|i| i.field).collect()
+        };
+        target.template = Some(Template {
+            path: "/{{model}}".to_owned(),
+            ..Template::default()
+        });
+        assert_eq!(target.check(), vec![], "not looked at");
+        target.protocol = Protocol::Http;
+        assert_eq!(fields(&target), ["target.model"]);
+        target.template = None;
+        assert_eq!(fields(&target), ["target.template"]);
     }
 
     #[test]
