@@ -156,9 +156,10 @@ impl<'a> Stages<'a> {
     /// The goal that takes up most of the misses it allows, at the least load that missed, else at the largest tried.
     fn binding(&self, probes: &[Probe], missed_at: Option<f64>) -> Option<super::super::Goal> {
         let at = missed_at.or_else(|| probes.iter().map(|p| p.level).max_by(f64::total_cmp))?;
-        let is_missed = |p: &&Probe| p.level == at && p.verdict == GoalVerdict::Missed;
+        let is_there = |p: &&Probe| p.level.total_cmp(&at).is_eq();
+        let is_missed = |p: &&Probe| is_there(p) && p.verdict == GoalVerdict::Missed;
         let probe = probes.iter().find(is_missed);
-        let probe = probe.or_else(|| probes.iter().rfind(|p| p.level == at))?;
+        let probe = probe.or_else(|| probes.iter().rfind(is_there))?;
         let goals = self.summary(probe.stage)?.goals.iter();
         let used = |r: &GoalResult| (1.0 - r.attainment.unwrap_or(1.0)) / (1.0 - r.goal.share);
         goals
