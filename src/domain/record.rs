@@ -70,9 +70,6 @@ pub struct RequestRecord {
     pub http_status: Option<u16>,
     pub connection: Option<ConnectionFacts>,
     pub gradio: Option<GradioFacts>,
-    /// What the server itself measured, beside our own times; never taken into a figure of ours.
-    #[serde(default, skip_serializing_if = "ServerTimes::is_empty")]
-    pub server_times: ServerTimes,
     /// Which conversation of its stage it belongs to, and which turn of it, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<u64>,
@@ -86,6 +83,9 @@ pub struct RequestRecord {
     pub tokens_in_asked: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_out_asked: Option<u32>,
+    /// What the server itself measured, beside our own times; never taken into a figure of ours.
+    #[serde(default, skip_serializing_if = "ServerTimes::is_empty")]
+    pub server_times: ServerTimes,
     /// What was asked, as length and hash.
     pub prompt: Option<TextFacts>,
     /// What came back, as length and hash.

@@ -70,12 +70,12 @@ pub(crate) fn bare(seq: u64, start_ns: u64, end_ns: u64) -> RequestRecord {
         http_status: Some(200),
         connection: None,
         gradio: None,
-        server_times: ServerTimes::default(),
         conversation: None,
         turn: None,
         cached_tokens: None,
         tokens_in_asked: None,
         tokens_out_asked: None,
+        server_times: ServerTimes::default(),
         prompt: None,
         answer: None,
     }
