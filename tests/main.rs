@@ -11,6 +11,7 @@ mod faults;
 mod files;
 mod gradio_wires;
 mod layers;
+mod native_wires;
 mod openai_wires;
 mod plans;
 mod real;
