@@ -9,9 +9,11 @@ mod prepare;
 mod tgi;
 
 use http::{HeaderMap, HeaderValue, header};
-use inferometer::domain::{Ended, Failure, FailureKind, Prompt, Role, TokenSource, Turn};
+use inferometer::domain::{Failure, FailureKind, Prompt, Role, TokenSource, Turn};
 use inferometer::protocol::{Adapter, Exchange, Reply, Stamp};
 use serde_json::Value;
+
+use crate::openai_wires::exchange::{failure, outcome};
 
 fn typed(content_type: &'static str) -> HeaderMap {
     let value = HeaderValue::from_static(content_type);
@@ -34,18 +36,6 @@ fn prompt() -> Prompt {
 fn body_of(adapter: &dyn Adapter, prompt: &Prompt) -> Value {
     let call = adapter.exchange(prompt, 0, 0).next_call(0).unwrap();
     serde_json::from_slice(&call.body).unwrap()
-}
-
-fn outcome(reply: &Reply) -> &'static str {
-    match reply.result.as_ref().unwrap() {
-        Ok(Ended::OkDone) => "ok_done",
-        Ok(Ended::OkNoDone) => "ok_no_done",
-        Err(failure) => failure.kind.id(),
-    }
-}
-
-fn failure(reply: &Reply) -> &Failure {
-    reply.result.as_ref().unwrap().as_ref().unwrap_err()
 }
 
 /// Feeds a whole answer in pieces of at most `piece` bytes, all of one time.

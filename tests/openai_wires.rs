@@ -1,7 +1,7 @@
 //! OpenAI-compatible wires: the corpus of streams, captured conversations of real servers, and the questions asked before a
 //! run.
 
-mod exchange;
+pub(crate) mod exchange;
 pub(crate) mod prepare;
 mod responses;
 mod sse;

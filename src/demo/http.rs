@@ -121,10 +121,10 @@ impl Conn {
         headers: &[(&str, String)],
         body: &Value,
     ) -> io::Result<()> {
-        let lines: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
+        let mut lines = String::new();
+        for (name, value) in headers {
+            lines.extend([name, ": ", value.as_str(), "\r\n"]);
+        }
         let body = body.to_string();
         self.answer(status, "application/json", &lines, body.as_bytes())
             .await

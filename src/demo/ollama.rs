@@ -1,6 +1,7 @@
 //! The demo server's Ollama side: `/api/chat`, `/api/generate`, `/api/tags`, `/api/version`.
 
 use std::io;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -166,12 +167,10 @@ async fn answer(
         };
         holder["thinking"] = thinking.into();
     }
-    let load_ns = if entry.cold {
-        shared.model.script.cold_ms * 1e6
-    } else {
-        0.0
-    };
-    finish(&mut last, ask, entry, (load_ns as u64, prefilled_ns));
+    let load = Duration::try_from_secs_f64(shared.model.script.cold_ms / 1e3);
+    let load_ns = load.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    let load_ns = if entry.cold { load_ns } else { 0 };
+    finish(&mut last, ask, entry, (load_ns, prefilled_ns));
     if ask.stream {
         conn.chunk(&ndjson(&last)).await?;
         conn.end_stream().await

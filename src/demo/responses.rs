@@ -108,7 +108,7 @@ async fn stream(
         .await?;
     let item_id = format!("msg_demo_{}", job.ticket);
     let mut events = Events::default();
-    let begun = response(shared, job, "in_progress", json!([]));
+    let begun = response(shared, job, "in_progress", &json!([]));
     events.add("response.created", json!({"response": begun}));
     events.add("response.in_progress", json!({"response": begun}));
     events.send(conn).await?;
@@ -124,7 +124,7 @@ async fn stream(
         job.step().await;
         if fails_at.is_some_and(|at| i >= at) {
             entry.ended = "error_in_stream";
-            let mut failed = response(shared, job, "failed", json!([]));
+            let mut failed = response(shared, job, "failed", &json!([]));
             failed["error"] = json!({"code": "server_error", "message": FAILED});
             events.add("response.failed", json!({"response": failed}));
             events.send(conn).await?;
@@ -187,7 +187,7 @@ async fn fail(conn: &mut Conn, ask: &Ask, job: &mut Job<'_>, entry: &mut Entry) 
     refuse(conn, "500 Internal Server Error", FAILED).await
 }
 
-fn response(shared: &Shared, job: &Job<'_>, status: &str, output: Value) -> Value {
+fn response(shared: &Shared, job: &Job<'_>, status: &str, output: &Value) -> Value {
     json!({
         "id": format!("resp_demo_{}", job.ticket), "object": "response", "status": status, "error": null,
         "incomplete_details": null, "model": shared.model.script.model, "output": output, "usage": null,
@@ -199,7 +199,7 @@ fn completed(shared: &Shared, ask: &Ask, job: &Job<'_>, text: &str) -> Value {
     let content = json!([{"type": "output_text", "text": text, "annotations": []}]);
     let message =
         json!({"type": "message", "role": "assistant", "status": "completed", "content": content});
-    let mut body = response(shared, job, "completed", json!([message]));
+    let mut body = response(shared, job, "completed", &json!([message]));
     body["usage"] = json!({
         "input_tokens": n_in, "output_tokens": n_out, "total_tokens": n_in + n_out,
         "input_tokens_details": {"cached_tokens": 0},

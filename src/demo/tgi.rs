@@ -56,9 +56,9 @@ fn parse(body: &Value, shared: &Shared) -> Result<Ask, String> {
     let parameters = &body["parameters"];
     let max_new_tokens = match &parameters["max_new_tokens"] {
         Value::Null => script.output_tokens,
-        n => n.as_u64().filter(|n| *n > 0).ok_or(
-            "Input validation error: `max_new_tokens` must be strictly positive".to_owned(),
-        )?,
+        n => n.as_u64().filter(|n| *n > 0).ok_or_else(|| {
+            "Input validation error: `max_new_tokens` must be strictly positive".to_owned()
+        })?,
     };
     Ok(Ask {
         details: parameters["details"].as_bool().unwrap_or(false),

@@ -1,11 +1,12 @@
 //! The Responses API: captured streams of three servers, and every way that an answer can end.
 
 use http::{HeaderMap, HeaderValue, header};
-use inferometer::domain::{Ended, Failure, FailureKind, Prompt, ServerFacts, TokenSource};
+use inferometer::domain::{Ended, FailureKind, Prompt, ServerFacts, TokenSource};
 use inferometer::protocol::openai::{Api, Config, OpenAi};
 use inferometer::protocol::{Adapter as _, Exchange, Reply, Stamp};
 use serde_json::{Value, json};
 
+use super::exchange::failure;
 use super::transcript::Transcript;
 
 fn exchange(stream: bool) -> Box<dyn Exchange> {
@@ -86,10 +87,6 @@ fn play(events: &[(&str, Value)]) -> Reply {
     }
     exchange.end(Ok(()), Stamp::default());
     exchange.reply()
-}
-
-fn failure(reply: &Reply) -> &Failure {
-    reply.result.as_ref().unwrap().as_ref().unwrap_err()
 }
 
 const DELTA: &str = "response.output_text.delta";
