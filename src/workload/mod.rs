@@ -3,7 +3,18 @@
 //! **Architecture invariant:** after [`PromptSource::load`] everything is pure: the same seed, position and phase give the
 //! same prompt, whenever and by whichever user it is asked.
 
+mod bounded;
 mod prompt_file;
+mod synthetic;
+pub mod tokenizer;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum PromptSharing {
+    AsIs,
+    Unique,
+    Fixed,
+    Shared(f64),
+}
 
 use std::sync::Arc;
 
