@@ -85,6 +85,7 @@ impl PromptSource {
         Prompt {
             system: self.system.clone(),
             user,
+            ..Prompt::default()
         }
     }
 
