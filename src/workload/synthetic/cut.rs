@@ -144,7 +144,10 @@ mod tests {
             prose: &prose,
             tokenizer: &Tokenizer::O200k,
         };
-        let (short, long) = (cutter.cut("", 50, 9).unwrap(), cutter.cut("", 500, 9).unwrap());
+        let (short, long) = (
+            cutter.cut("", 50, 9).unwrap(),
+            cutter.cut("", 500, 9).unwrap(),
+        );
         assert!(long.text.starts_with(&short.text));
     }
 }

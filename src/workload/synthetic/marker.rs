@@ -77,7 +77,10 @@ mod tests {
             assert_eq!(Tokenizer::O200k.count(&whole).unwrap(), 13, "{whole}");
             assert!(seen.insert(text));
         }
-        assert_eq!((markers.n_words(200), markers.n_words(6), markers.n_words(3)), (8, 2, 0));
+        assert_eq!(
+            (markers.n_words(200), markers.n_words(6), markers.n_words(3)),
+            (8, 2, 0)
+        );
         assert_eq!(markers.text(1, 0), "");
     }
 }

@@ -5,25 +5,30 @@
 //! unique each carries words of its own in front of all that another request had, and these words are chosen so that they
 //! never change the number of tokens.
 
+mod blocks;
 mod cut;
 mod marker;
 mod prose;
 
 use std::sync::Arc;
 
+use crate::domain::PromptSharing;
 use crate::stats::SplitMix64;
 
-use super::PromptSharing;
 use super::tokenizer::Tokenizer;
 use cut::{Cut, Cutter};
 use marker::Markers;
 use prose::Prose;
+
+pub(super) use blocks::block_prompts;
 
 /// Tokens that are made before a run, unless the fewest rows have more.
 const MAX_TOKENS: u64 = 2_000_000;
 const MAX_TOKENS_BY_SERVER: u64 = 50_000;
 const MIN_ROWS: usize = 16;
 const MAX_ROWS: usize = 4096;
+/// Tokens that the fewest rows may have in all.
+const MAX_TOKENS_OF_FEWEST: u64 = 32_000_000;
 /// Threads that make rows; the run has not begun yet.
 const MAX_THREADS: usize = 4;
 /// Rows whose marker is changed and counted again, and how often.
@@ -54,7 +59,7 @@ pub(super) fn pool_lengths(
     let mut total = 0_u64;
     let fits = |(i, n): &(usize, u32)| {
         total += u64::from(*n);
-        *i < MIN_ROWS || total <= max_tokens
+        *i == 0 || total <= max_tokens || (*i < MIN_ROWS && total <= MAX_TOKENS_OF_FEWEST)
     };
     let lengths = lengths.take(most.clamp(1, MAX_ROWS)).enumerate();
     lengths.take_while(fits).map(|(_, n)| n).collect()
@@ -68,6 +73,13 @@ pub(super) struct Row {
     after: String,
     pub(super) asked: u32,
     pub(super) n_tokens: usize,
+}
+
+impl Row {
+    /// It has the tokens that were asked.
+    pub(super) fn is_exact(&self) -> bool {
+        usize::try_from(self.asked).is_ok_and(|n| n == self.n_tokens)
+    }
 }
 
 /// All synthetic prompts of a run.
@@ -104,9 +116,8 @@ impl Pool {
             markers: markers.as_ref(),
         };
         let rows = maker.rows()?;
-        let is_exact = |row: &&Row| usize::try_from(row.asked).is_ok_and(|n| n == row.n_tokens);
         let mut pool = Self {
-            n_inexact: rows.len() - rows.iter().filter(is_exact).count(),
+            n_inexact: rows.iter().filter(|row| !row.is_exact()).count(),
             rows,
             markers,
             is_varying: false,
@@ -153,41 +164,9 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn rows(&self) -> Result<Vec<Row>, String> {
-        let lengths = self.recipe.lengths;
-        if matches!(self.recipe.sharing, PromptSharing::Fixed) {
-            let lengths = lengths.iter().take(1);
-            return lengths.map(|n| self.row(0, *n)).collect();
-        }
-        let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let n_threads = if self.recipe.tokenizer.is_local() {
-            n_threads.min(MAX_THREADS)
-        } else {
-            1
-        };
-        let share = lengths.len().div_ceil(n_threads).max(1);
-        let numbered: Vec<(usize, u32)> = lengths.iter().copied().enumerate().collect();
-        let make = |part: &[(usize, u32)]| -> Result<Vec<Row>, String> {
-            part.iter().map(|(i, n)| self.row(*i as u64, *n)).collect()
-        };
-        let parts: Vec<Result<Vec<Row>, String>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = numbered
-                .chunks(share)
-                .map(|part| {
-                    let name = "prompts".to_owned();
-                    let builder = std::thread::Builder::new().name(name);
-                    builder.spawn_scoped(scope, move || make(part))
-                })
-                .collect();
-            let joined = threads.into_iter().map(|thread| match thread {
-                Ok(thread) => thread
-                    .join()
-                    .unwrap_or_else(|_panic| Err("the tokenizer broke off".to_owned())),
-                Err(error) => Err(format!("a thread cannot be started ({error})")),
-            });
-            joined.collect()
-        });
-        let parts: Result<Vec<Vec<Row>>, String> = parts.into_iter().collect();
-        Ok(parts?.concat())
+        let numbered: Vec<(u64, u32)> = (0..).zip(self.recipe.lengths.iter().copied()).collect();
+        let n_threads = n_threads(self.recipe.tokenizer);
+        map_in_threads(&numbered, n_threads, |(i, n)| self.row(*i, *n))
     }
 
     fn row(&self, i: u64, asked: u32) -> Result<Row, String> {
@@ -199,7 +178,11 @@ impl Maker<'_> {
         if !head.is_empty() {
             head.push(' ');
         }
-        let own_seed = super::mixed(self.recipe.seed, i + 1);
+        let own = match self.recipe.sharing {
+            PromptSharing::Fixed => 1,
+            PromptSharing::Unique | PromptSharing::Shared(_) => i + 1,
+        };
+        let own_seed = super::mixed(self.recipe.seed, own);
         let Some(markers) = self.markers.filter(|_| n_words > 0) else {
             return Ok(plain(self.cutter.cut(&head, n, own_seed)?, asked));
         };
@@ -209,7 +192,10 @@ impl Maker<'_> {
         head.push_str(&marker);
         head.push_str(". ");
         let cut = self.cutter.cut(&head, n, own_seed)?;
-        let whole = cut.text.get(at..).and_then(|rest| rest.strip_prefix(&*marker));
+        let whole = cut
+            .text
+            .get(at..)
+            .and_then(|rest| rest.strip_prefix(&*marker));
         Ok(match (cut.text.get(..at), whole) {
             (Some(before), Some(after)) => Row {
                 before: before.to_owned(),
@@ -236,6 +222,44 @@ impl Maker<'_> {
             n => self.cutter.cut("", n, super::mixed(self.recipe.seed, 0)),
         }
     }
+}
+
+/// Threads that may ask the tokenizer at once: a server is not put under load before its measurement.
+fn n_threads(tokenizer: &Tokenizer) -> usize {
+    if !tokenizer.is_local() {
+        return 1;
+    }
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    n_cores.min(MAX_THREADS)
+}
+
+/// `make` of each item, in the order of the items.
+fn map_in_threads<T: Sync, R: Send>(
+    items: &[T],
+    n_threads: usize,
+    make: impl Fn(&T) -> Result<R, String> + Sync,
+) -> Result<Vec<R>, String> {
+    let share = items.len().div_ceil(n_threads.max(1)).max(1);
+    let make_part = |part: &[T]| part.iter().map(&make).collect::<Result<Vec<R>, String>>();
+    if items.len() <= share {
+        return make_part(items);
+    }
+    let parts: Vec<Result<Vec<R>, String>> = std::thread::scope(|scope| {
+        let start = |part| {
+            let builder = std::thread::Builder::new().name("prompts".to_owned());
+            builder.spawn_scoped(scope, move || make_part(part))
+        };
+        let threads: Vec<_> = items.chunks(share).map(start).collect();
+        let joined = threads.into_iter().map(|thread| match thread {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|_panic| Err("the tokenizer broke off".to_owned())),
+            Err(error) => Err(format!("a thread cannot be started ({error})")),
+        });
+        joined.collect()
+    });
+    let parts: Result<Vec<Vec<R>>, String> = parts.into_iter().collect();
+    Ok(parts?.into_iter().flatten().collect())
 }
 
 /// That share of `n`, rounded down.
@@ -314,24 +338,39 @@ mod tests {
             let tokens = Tokenizer::O200k.encode(text).unwrap();
             assert_eq!(tokens.len(), n as usize);
             let longest = Tokenizer::O200k.encode(&texts[1]).unwrap();
-            let n_common = tokens.iter().zip(&longest).take_while(|(a, b)| a == b).count();
+            let n_common = tokens
+                .iter()
+                .zip(&longest)
+                .take_while(|(a, b)| a == b)
+                .count();
             // Of the longest all are its own.
             assert!(n == 200 || n_common == n as usize / 2, "{n}: {n_common}");
         }
     }
 
     #[test]
-    fn fixed_is_one_prompt_and_as_is_are_many() {
-        let lengths = [64; 20];
-        let fixed = pool(&Tokenizer::O200k, PromptSharing::Fixed, &lengths);
-        assert_eq!((fixed.rows.len(), fixed.rows[0].n_tokens), (1, 64));
-        assert_eq!(fixed.text(&fixed.rows[0], 1), fixed.text(&fixed.rows[0], 2));
-        let as_is = pool(&Tokenizer::O200k, PromptSharing::AsIs, &lengths);
-        let texts: BTreeSet<Arc<str>> = as_is.rows.iter().map(|r| as_is.text(r, 1)).collect();
-        assert_eq!(texts.len(), 20);
-        assert!(!as_is.is_unique());
-        let again = pool(&Tokenizer::O200k, PromptSharing::AsIs, &lengths);
-        assert_eq!(again.rows, as_is.rows);
+    fn fixed_prompts_are_one_text_as_far_as_they_go() {
+        let fixed = pool(&Tokenizer::O200k, PromptSharing::Fixed, &[64, 200, 64]);
+        let texts: Vec<Arc<str>> = fixed.rows.iter().map(|r| fixed.text(r, 1)).collect();
+        assert_eq!(texts[0], texts[2]);
+        assert!(texts[1].starts_with(&*texts[0]));
+        assert_eq!(fixed.text(&fixed.rows[0], 2), texts[0]);
+        assert!(!fixed.is_unique());
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_prompts() {
+        let lengths = [64; 9];
+        let one = pool(&Tokenizer::O200k, PromptSharing::Unique, &lengths);
+        let again = pool(&Tokenizer::O200k, PromptSharing::Unique, &lengths);
+        assert_eq!(again.rows, one.rows);
+        let other = Pool::make(&Recipe {
+            lengths: &lengths,
+            sharing: PromptSharing::Unique,
+            tokenizer: &Tokenizer::O200k,
+            seed: 12,
+        });
+        assert_ne!(other.unwrap().rows, one.rows);
     }
 
     #[test]
@@ -348,12 +387,12 @@ mod tests {
 
     #[test]
     fn a_pool_is_as_large_as_its_tokens_allow() {
-        let of = |n: u32, max| {
-            pool_lengths(std::iter::repeat(n), max, &Tokenizer::O200k).len()
-        };
+        let of = |n: u32, max| pool_lengths(std::iter::repeat(n), max, &Tokenizer::O200k).len();
         assert_eq!(of(10, None), MAX_ROWS);
         assert_eq!(of(1_000, None), 2_000);
         assert_eq!(of(1_000_000, None), MIN_ROWS);
+        assert_eq!(of(10_000_000, None), 3);
+        assert_eq!(of(100_000_000, None), 1);
         assert_eq!(of(10, Some(3)), 3);
         assert_eq!(of(10, Some(0)), 1);
     }

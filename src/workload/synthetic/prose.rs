@@ -42,9 +42,8 @@ impl Prose {
     pub(super) fn words(&self) -> Vec<&'static str> {
         let mut seen = BTreeSet::new();
         let words = self.sentences.iter().flat_map(|s| s.split(' '));
-        let plain = |w: &&str| {
-            (4..=7).contains(&w.len()) && w.bytes().all(|b| b.is_ascii_lowercase())
-        };
+        let plain =
+            |w: &&str| (4..=7).contains(&w.len()) && w.bytes().all(|b| b.is_ascii_lowercase());
         words.filter(plain).filter(|w| seen.insert(*w)).collect()
     }
 }

@@ -124,8 +124,14 @@ pub(super) mod tests {
     #[test]
     fn the_embedded_vocabulary_gives_known_tokens() {
         // As `tiktoken.get_encoding("o200k_base").encode("hello world")` gives.
-        assert_eq!(Tokenizer::O200k.encode("hello world").unwrap(), [24912, 2375]);
-        assert_eq!(Tokenizer::O200k.decode(&[24912, 2375]).unwrap(), "hello world");
+        assert_eq!(
+            Tokenizer::O200k.encode("hello world").unwrap(),
+            [24912, 2375]
+        );
+        assert_eq!(
+            Tokenizer::O200k.decode(&[24912, 2375]).unwrap(),
+            "hello world"
+        );
         assert_eq!(Tokenizer::O200k.count("hello world").unwrap(), 2);
         assert_eq!(Tokenizer::O200k.count("").unwrap(), 0);
         // A special token's spelling is ordinary text.
@@ -164,7 +170,11 @@ pub(super) mod tests {
         assert!(Tokenizer::from_file(&folder.path().join("none"), "x").is_err());
         for entry in std::fs::read_dir("tests/data/hostile").unwrap() {
             let path = entry.unwrap().path();
-            assert!(Tokenizer::from_file(&path, "x").is_err(), "{}", path.display());
+            assert!(
+                Tokenizer::from_file(&path, "x").is_err(),
+                "{}",
+                path.display()
+            );
         }
     }
 }
