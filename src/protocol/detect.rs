@@ -97,7 +97,7 @@ fn not_spoken(protocol: Protocol) -> PrepareError {
 }
 
 /// The client for all that is not measured.
-fn connect(target: &Target, key: Option<&SecretString>) -> Result<Control, PrepareError> {
+pub fn connect(target: &Target, key: Option<&SecretString>) -> Result<Control, PrepareError> {
     let options = control_options(target, key).map_err(PrepareError::Refused)?;
     Control::new(&options).map_err(|error| {
         let field = match (&target.ca_file, error.kind) {

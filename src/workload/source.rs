@@ -5,6 +5,8 @@ mod make;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::domain::{
     Issue, LengthSpec, Phase, Prompt, PromptOrder, StageIdx, Turn, Workload, WorkloadFacts,
 };
@@ -117,17 +119,14 @@ impl PromptSource {
         named.filter(|tokenizer| tokenizer.is_local()).cloned()
     }
 
-    /// Local files that prompts name, each once.
-    pub fn files(&self) -> Vec<std::path::PathBuf> {
+    /// What rows bring beside their text, for the adapter to take before the run.
+    pub fn payloads(&self) -> Vec<Arc<Value>> {
         let Asks::Rows(rows) = &self.made.asks else {
             return Vec::new();
         };
-        let mut paths = Vec::new();
-        let payloads = rows.iter().filter_map(|ask| ask.first.payload.as_deref());
-        payloads.for_each(|payload| make::collect_files(payload, &mut paths));
-        paths.sort();
-        paths.dedup();
-        paths
+        rows.iter()
+            .filter_map(|ask| ask.first.payload.clone())
+            .collect()
     }
 
     /// What the request at this position of the run asks.

@@ -1,15 +1,13 @@
 //! Reads and makes the prompts of a run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::domain::{
-    ImageData, Issue, LengthSpec, Prompt, PromptSharing, Protocol, WorkloadFacts, input_file,
-};
+use crate::domain::{ImageData, Issue, LengthSpec, Prompt, PromptSharing, Protocol, WorkloadFacts};
 use crate::stats::SplitMix64;
 
 use super::super::dataset::{self, Dataset};
@@ -350,17 +348,4 @@ fn image_of(file: &Path) -> Result<ImageData, String> {
         mime: Arc::from(mime.essence_str()),
         base64: Arc::from(STANDARD.encode(bytes)),
     })
-}
-
-/// Paths of `{"file": "path"}`, wherever they stand.
-pub(super) fn collect_files(value: &Value, paths: &mut Vec<PathBuf>) {
-    if let Some(path) = input_file(value) {
-        paths.push(PathBuf::from(path));
-        return;
-    }
-    match value {
-        Value::Array(items) => items.iter().for_each(|v| collect_files(v, paths)),
-        Value::Object(fields) => fields.values().for_each(|v| collect_files(v, paths)),
-        _ => {}
-    }
 }

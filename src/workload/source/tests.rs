@@ -342,7 +342,7 @@ fn a_picture_goes_into_the_message_or_into_the_input() {
     let file = folder.path().join("a.png").display().to_string();
     let payload = gradio.prompt(0, Phase::Measure).payload;
     assert_eq!(payload.as_deref(), Some(&json!({"": {"file": file}})));
-    assert_eq!(gradio.files().len(), 2);
+    assert_eq!(gradio.payloads().len(), 2);
     let issue = of(Protocol::OpenAiChat).unwrap_err();
     assert!(issue.message.contains("b.wav"), "{issue:?}");
     std::fs::remove_file(folder.path().join("b.wav")).unwrap();
