@@ -233,6 +233,7 @@ pub fn start_with<D: Driver>(
         file: setup.file,
         clock: setup.clock.clone(),
         adapter: setup.adapter,
+        counter: prompts.counter(),
         live: Arc::clone(&live),
         control: Arc::clone(&control),
         ticks: Arc::clone(&ticks),

@@ -8,6 +8,7 @@ mod files;
 mod keys;
 mod message;
 mod probe;
+mod prompts;
 mod run;
 mod target;
 

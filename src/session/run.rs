@@ -10,16 +10,16 @@ use tokio::task::JoinHandle;
 use super::core::Outbox;
 use super::keys::Keys;
 use super::message::Event;
-use super::target;
+use super::{prompts, target};
 use crate::domain::{
     Accumulator, Detail, Environment, Health, Issue, LiveSnapshot, Plan, RequestRecord, RunData,
     RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder, TargetInfo,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
-use crate::protocol::{self, PrepareError, SharedAdapter};
+use crate::protocol::{self, SharedAdapter};
 use crate::store::{EndLine, EndState, Journal, JournalNews, Places, Redactor};
 use crate::transport::Clock;
-use crate::workload::PromptSource;
+use crate::workload::{Needs, PromptSource};
 
 /// How a run came to its end.
 pub(super) enum Ended {
@@ -158,24 +158,12 @@ impl Run {
         engine::preflight(&self.plan)?;
         let (plan, one) = (&self.plan, |issue| vec![issue]);
         let key = self.keys.of(&plan.target).await.map_err(one)?;
-        let (workload, seed) = (plan.workload.clone(), plan.seed);
-        let prompts =
-            tokio::task::spawn_blocking(move || PromptSource::load(&workload, seed)).await;
-        let prompts = prompts.map_err(|e| {
-            vec![Issue::new(
-                "workload",
-                format!("the prompts could not be read: {e}"),
-            )]
-        })?;
-        let prompts = prompts.map_err(one)?;
-        let (adapter, info) = protocol::prepare(&plan.target, &plan.workload, key.as_ref())
-            .await
-            .map_err(|error| match error {
-                PrepareError::Refused(issues) => issues,
-                PrepareError::Unreachable(failure) => {
-                    vec![Issue::new("target.unreachable", failure.message)]
-                }
-            })?;
+        let mut needs = Needs::of(plan);
+        needs.fetch().await.map_err(one)?;
+        let prepared = protocol::prepare(&plan.target, &plan.workload, key.as_ref()).await;
+        let (adapter, mut info) = prepared.map_err(prompts::issues_of)?;
+        self.show_preparing("reading and making the prompts");
+        let prompts = prompts::make(needs, &plan.target, key.as_ref(), &adapter, &mut info).await?;
         let connector = target::connector(&plan.target, &info).map_err(one)?;
         let redactor = Redactor::new(key.iter().map(|key| key.expose_secret()));
         Ok(Prepared {
@@ -189,7 +177,9 @@ impl Run {
 
     async fn measure(self, prepared: Prepared) -> Ended {
         let clock = Clock::new();
-        let head = Arc::new(head(&self.plan, prepared.info.facts.clone(), &clock));
+        let mut head = head(&self.plan, prepared.info.facts.clone(), &clock);
+        head.workload = prepared.prompts.facts().clone();
+        let head = Arc::new(head);
         let (path, begun) = match self.begin_file(&head, prepared.redactor).await {
             Ok(begun) => begun,
             Err(message) => return Ended::Refused(vec![Issue::new("--out", message)]),

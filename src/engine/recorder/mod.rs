@@ -1,5 +1,6 @@
 //! The recorder's thread: hashes texts, hands each record to the sink, counts, and publishes what the window sees.
 
+mod counting;
 mod hashes;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,9 @@ use crate::domain::{
 use crate::protocol::SharedAdapter;
 use crate::stats::Histogram;
 use crate::transport::Clock;
+use crate::workload::Tokenizer;
 
+use counting::count_answer;
 use hashes::Hashes;
 
 use super::control::{Control, Order, StopReason};
@@ -66,6 +69,8 @@ pub(super) struct Recording {
     pub(super) clock: Clock,
     /// Tells during the run what it learnt of the server; none where requests are scripted.
     pub(super) adapter: Option<SharedAdapter>,
+    /// Counts answers of a server that counts none.
+    pub(super) counter: Option<Arc<Tokenizer>>,
     pub(super) live: Arc<Live>,
     pub(super) control: Arc<Control>,
     pub(super) ticks: Arc<Ticks>,
@@ -169,6 +174,8 @@ impl Recorder {
         } = performed;
         record.prompt = Some(self.hashes.prompt(prompt));
         record.answer = (!answer.is_empty()).then(|| self.hashes.text(&answer));
+        record.cached_tokens = record.cached_tokens.or(hints.cached_tokens);
+        count_answer(&mut record, &answer, self.of.counter.as_deref());
         self.of.sink.request(&record);
         self.accumulator.push(&record);
         self.note(&hints);
