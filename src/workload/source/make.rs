@@ -204,7 +204,9 @@ impl Maker<'_> {
                 let cut = shortened(text, n, tokenizer).map_err(issue)?;
                 if let Some(cut) = cut {
                     *text = cut;
-                    row.input_tokens = row.input_tokens.or(Some(n).filter(|_| i == 0));
+                    if i == 0 {
+                        row.input_tokens = Some(n);
+                    }
                 }
             }
         }
