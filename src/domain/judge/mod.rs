@@ -92,6 +92,8 @@ pub struct RunFacts {
     pub retry_after_secs: Option<f64>,
     /// The server refused `stream_options`.
     pub usage_refused: bool,
+    /// The server refused `ignore_eos` or `min_tokens`.
+    pub ends_refused: bool,
     /// What changed at the server or in the plan during the run.
     pub changed: Vec<String>,
 }

@@ -244,6 +244,7 @@ impl Recorder {
         self.facts.interrupted = by_person || self.broke;
         if let Some(adapter) = &self.of.adapter {
             self.facts.usage_refused = adapter.usage_refused();
+            self.facts.ends_refused = adapter.ends_refused();
         }
     }
 
