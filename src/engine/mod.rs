@@ -18,8 +18,13 @@ mod health;
 mod held;
 mod live;
 mod outbox;
+mod pacer;
 mod progress;
 mod recorder;
+mod saturation;
+mod schedule;
+mod search;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod watchdog;
