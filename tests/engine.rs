@@ -250,6 +250,8 @@ fn head(plan: Plan, clock: &Clock) -> Arc<RunHead> {
             ..Environment::default()
         },
         server: ServerFacts::default(),
+        variation: None,
+        workload: Default::default(),
     })
 }
 
@@ -787,6 +789,7 @@ fn a_load_beyond_the_descriptors_is_refused_before_it_starts() {
     plan.stages[0].load = inferometer::domain::Load::Closed {
         users: users.try_into().unwrap(),
         mode: ClosedMode::Steady,
+        ramp: None,
     };
     let issues = engine::preflight(&plan).unwrap_err();
     assert_eq!(issues[0].field, "stages");

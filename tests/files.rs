@@ -39,6 +39,8 @@ fn head() -> RunHead {
             max_files: Some(1024),
         },
         server: ServerFacts::default(),
+        variation: None,
+        workload: Default::default(),
     }
 }
 
@@ -86,6 +88,13 @@ fn record(seq: u64, stage: u16, phase: Phase) -> RequestRecord {
             text: None,
         }),
         answer: None,
+        released_ns: None,
+        from_due: false,
+        conversation: None,
+        turn: None,
+        cached_tokens: None,
+        tokens_in_asked: None,
+        tokens_out_asked: None,
     }
 }
 
@@ -110,6 +119,7 @@ fn borders() -> Vec<StageBorder> {
         start_ns,
         end_ns,
         stopped: None,
+        made: None,
     };
     vec![
         border(0, 0, None),

@@ -21,6 +21,7 @@ pub(crate) fn prompt() -> Prompt {
     Prompt {
         system: None,
         user: "one \"two\"".into(),
+        ..Prompt::default()
     }
 }
 

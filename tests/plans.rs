@@ -492,6 +492,7 @@ fn plans() -> impl Strategy<Value = Plan> {
                 load: Load::Closed {
                     users: NonZeroU32::new(users).unwrap(),
                     mode: [ClosedMode::Steady, ClosedMode::Burst, ClosedMode::Wave][mode],
+                    ramp: None,
                 },
                 end: match mode {
                     0 => StageEnd::Requests(NonZeroU64::new(n).unwrap()),

@@ -129,10 +129,14 @@ impl Status {
                 "Waiting for you".clone_into(&mut status.headline);
                 status.counts = format!("restart {cycle} of {of}");
             }
-            RunState::Running(progress) | RunState::Stopping(progress) => {
+            RunState::Running(progress)
+            | RunState::Paused(progress)
+            | RunState::Stopping(progress) => {
                 let stopping = matches!(run.state, RunState::Stopping(_));
                 status.headline = if stopping {
                     "Stopping".to_owned()
+                } else if matches!(run.state, RunState::Paused(_)) {
+                    "Paused".to_owned()
                 } else {
                     format!("Stage {} of {n_stages}", progress.stage.index() + 1)
                 };

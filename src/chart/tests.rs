@@ -21,6 +21,7 @@ fn run_of(plan: Plan, records: &[RequestRecord]) -> RunData {
                 start_ns: record.dispatched_ns,
                 end_ns: Some(record.end_ns),
                 stopped: None,
+                made: None,
             }),
         }
     }
@@ -42,6 +43,8 @@ fn run_of(plan: Plan, records: &[RequestRecord]) -> RunData {
             plan,
             environment: Default::default(),
             server: Default::default(),
+            variation: None,
+            workload: Default::default(),
         }),
         state: RunState::Finished,
         borders,
@@ -52,6 +55,8 @@ fn run_of(plan: Plan, records: &[RequestRecord]) -> RunData {
         file: None,
         file_bytes: 0,
         revision: 1,
+        as_run: Arc::new(acc.plan().clone()),
+        marks: Vec::new(),
     }
 }
 

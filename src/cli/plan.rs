@@ -178,8 +178,9 @@ fn override_load(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
     }
     if let Some(new) = mode {
         for stage in &mut plan.stages {
-            let Load::Closed { mode, .. } = &mut stage.load;
-            *mode = new;
+            if let Load::Closed { mode, .. } = &mut stage.load {
+                *mode = new;
+            }
         }
     }
 }

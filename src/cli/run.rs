@@ -292,6 +292,7 @@ fn line(run: &RunData) -> String {
     match &run.state {
         RunState::Preparing { what } => what.clone(),
         RunState::Running(p) => doing(run, p),
+        RunState::Paused(p) => format!("{} (paused)", doing(run, p)),
         RunState::Stopping(p) => format!("{} (stopping)", doing(run, p)),
         RunState::AwaitingRestart { .. } | RunState::Finished | RunState::Interrupted => {
             String::new()

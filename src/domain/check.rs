@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ColdHow, KeyRef, Load, MAX_REQUESTS, MAX_STAGES, MAX_USERS, Plan, SCHEMA, Stage, StageEnd,
-    Target, Timeouts, Warmup, Workload,
+    ColdHow, KeyRef, LengthSpec, Load, MAX_GOALS, MAX_RATE, MAX_REQUESTS, MAX_STAGES, MAX_TURNS,
+    MAX_USERS, MAX_VARIATIONS, MixedTraffic, Over, Plan, Ramp, SCHEMA, Stage, StageEnd, Target,
+    Timeouts, Warmup, Workload, variants,
 };
 
 /// One thing to fix before a plan can run.
@@ -62,6 +63,10 @@ impl Plan {
         self.workload.check_into(&mut found);
         self.check_cold_and_warmup(&mut found);
         self.check_limits(&mut found);
+        self.check_goals_and_vary(&mut found);
+        if let Some(traffic) = &self.mixed_traffic {
+            traffic.check_into(&mut found);
+        }
         self.check_stages(&mut found);
         found.0
     }
@@ -96,6 +101,39 @@ impl Plan {
         }
     }
 
+    fn check_goals_and_vary(&self, found: &mut Found) {
+        if self.goals.len() > MAX_GOALS {
+            let message = format!("{} goals; at most {MAX_GOALS}", self.goals.len());
+            found.add("goals", message);
+        }
+        let searches = |s: &&Stage| matches!(s.load, Load::Search { .. });
+        if self.goals.is_empty() && self.stages.iter().any(|s| searches(&s)) {
+            let message = "there are none, and a search looks for the load that meets them: add one, as in ttft.p95:500ms";
+            found.add("goals", message);
+        }
+        for (i, vary) in self.vary.iter().enumerate() {
+            if self.vary.iter().take(i).any(|v| v.field == vary.field) {
+                let message = format!(
+                    "“{}” is varied twice: put all its values into one",
+                    vary.field
+                );
+                found.add(format!("vary.{i}"), message);
+            }
+            if matches!(
+                vary.field.split('.').next(),
+                Some("vary" | "vary_mode" | "schema")
+            ) {
+                let message = format!("“{}” cannot be varied", vary.field);
+                found.add(format!("vary.{i}"), message);
+            }
+        }
+        if variants(&self.vary, self.vary_mode).len() > MAX_VARIATIONS {
+            let message =
+                format!("makes more than {MAX_VARIATIONS} runs: vary less, or one at a time");
+            found.add("vary", message);
+        }
+    }
+
     fn check_stages(&self, found: &mut Found) {
         if self.stages.is_empty() {
             found.add("stages", "there are none: a plan needs at least one stage");
@@ -112,28 +150,176 @@ impl Plan {
 
 impl Stage {
     fn check_into(&self, i: usize, found: &mut Found) {
-        let Load::Closed { users, .. } = &self.load;
-        if u64::from(users.get()) > MAX_USERS {
-            let message = format!("“{users}” is above {MAX_USERS}");
-            found.add(format!("stages.{i}.load.users"), message);
-        }
+        self.load.check_into(&format!("stages.{i}.load"), found);
         let too_many = self.n_requests().is_some_and(|n| n > MAX_REQUESTS);
         match self.end {
             StageEnd::Requests(n) if too_many => {
                 let message = format!("“{n}” is above {MAX_REQUESTS}");
                 found.add(format!("stages.{i}.requests"), message);
             }
-            StageEnd::RequestsPerUser(n) if too_many => {
-                let message = format!("“{n}” for each of {users} users is above {MAX_REQUESTS}");
-                found.add(format!("stages.{i}.requests_per_user"), message);
-            }
+            StageEnd::RequestsPerUser(n) => self.check_per_user(i, n.get(), too_many, found),
             StageEnd::DurationSecs(secs) => {
                 found.secs(format!("stages.{i}.duration_secs"), secs, Zero::Refused);
             }
-            StageEnd::Requests(_) | StageEnd::RequestsPerUser(_) => {}
+            StageEnd::WholeTrace(is_whole) => {
+                if !is_whole || !matches!(self.load, Load::Replay { .. }) {
+                    let message = "goes with a replay only, and is always true: give requests or duration_secs";
+                    found.add(format!("stages.{i}.whole_trace"), message);
+                }
+            }
+            StageEnd::Requests(_) => {}
+        }
+        self.check_ramp_has_time(i, found);
+    }
+
+    fn check_per_user(&self, i: usize, n: u32, too_many: bool, found: &mut Found) {
+        let field = format!("stages.{i}.requests_per_user");
+        if !matches!(self.load.over(), Some(Over::Users)) {
+            let message = "goes with users only: give requests in all, or duration_secs";
+            found.add(field, message);
+        } else if too_many {
+            let users = self.load.max_in_flight();
+            let message = format!("“{n}” for each of {users} users is above {MAX_REQUESTS}");
+            found.add(field, message);
+        }
+    }
+
+    fn check_ramp_has_time(&self, i: usize, found: &mut Found) {
+        let Load::Closed { ramp: Some(_), .. } = self.load else {
+            return;
+        };
+        if !matches!(self.end, StageEnd::DurationSecs(_)) {
+            let message = "needs a stage with duration_secs, over which it grows";
+            found.add(format!("stages.{i}.load.ramp"), message);
         }
     }
 }
+
+impl Load {
+    fn check_into(&self, field: &str, found: &mut Found) {
+        let users = |name: &str, n: u32, found: &mut Found| {
+            if u64::from(n) > MAX_USERS {
+                found.add(
+                    format!("{field}.{name}"),
+                    format!("“{n}” is above {MAX_USERS}"),
+                );
+            }
+        };
+        let limit = |n: &Option<std::num::NonZeroU32>, found: &mut Found| {
+            if let Some(n) = n {
+                users("max_in_flight", n.get(), found);
+            }
+        };
+        match self {
+            Self::Closed { users: n, ramp, .. } => {
+                users("users", n.get(), found);
+                check_ramp(field, ramp.as_ref(), f64::from(n.get()), "users", found);
+            }
+            Self::Open {
+                rate,
+                ramp,
+                max_in_flight,
+                ..
+            } => {
+                check_rate(&format!("{field}.rate"), *rate, found);
+                check_ramp(field, ramp.as_ref(), *rate, "rate", found);
+                limit(max_in_flight, found);
+            }
+            Self::Replay {
+                replay,
+                time_scale,
+                max_in_flight,
+                ..
+            } => {
+                if replay.as_os_str().is_empty() {
+                    let message = "is empty: name a trace (CSV or JSONL) or a run file";
+                    found.add(format!("{field}.replay"), message);
+                }
+                if !(*time_scale > 0.0 && *time_scale <= 1e6) {
+                    let message = format!("“{time_scale}” must be above 0 and at most 1000000");
+                    found.add(format!("{field}.time_scale"), message);
+                }
+                limit(max_in_flight, found);
+            }
+            Self::Sweep {
+                steps, max_users, ..
+            } => {
+                users("max_users", max_users.get(), found);
+                if steps.get() as usize >= MAX_STAGES {
+                    let message = format!("“{steps}” must be at most {}", MAX_STAGES - 1);
+                    found.add(format!("{field}.steps"), message);
+                }
+            }
+            Self::Search {
+                over, from, max, ..
+            } => {
+                let most = match over {
+                    Over::Rate => MAX_RATE,
+                    Over::Users => MAX_USERS as f64,
+                };
+                let least = match over {
+                    Over::Rate => f64::MIN_POSITIVE,
+                    Over::Users => 1.0,
+                };
+                if !(*from >= least && *max >= *from && *max <= most) {
+                    let message = format!(
+                        "from “{from}” to “{max}” is no range of {}: it must go up, and not above {most}",
+                        over.unit()
+                    );
+                    found.add(format!("{field}.max"), message);
+                }
+            }
+        }
+    }
+}
+
+fn check_rate(field: &str, rate: f64, found: &mut Found) {
+    if !(rate > 0.0 && rate <= MAX_RATE) {
+        let message =
+            format!("“{rate}” must be above 0 and at most {MAX_RATE} requests per second");
+        found.add(field, message);
+    }
+}
+
+fn check_ramp(field: &str, ramp: Option<&Ramp>, level: f64, name: &str, found: &mut Found) {
+    if let Some(ramp) = ramp
+        && (ramp.to - level).abs() > level * 1e-9
+    {
+        let message = format!(
+            "“{ramp}” ends at {} but {name} is {level}: make them the same",
+            ramp.to
+        );
+        found.add(format!("{field}.ramp"), message);
+    }
+}
+
+impl MixedTraffic {
+    fn check_into(&self, found: &mut Found) {
+        for (field, n) in [
+            ("mixed_traffic.page_loads", self.page_loads),
+            ("mixed_traffic.uploads", self.uploads),
+            ("mixed_traffic.downloads", self.downloads),
+        ] {
+            found.count(field, n, 0, MAX_VISITORS);
+        }
+        if self.page_loads + self.uploads + self.downloads == 0 {
+            let message =
+                "has no visitors: give page_loads, uploads or downloads, or leave the table out";
+            found.add("mixed_traffic", message);
+        }
+        found.count(
+            "mixed_traffic.file_bytes",
+            self.file_bytes,
+            1,
+            MAX_BESIDE_BYTES,
+        );
+        found.count("mixed_traffic.pause_ms", self.pause_ms, 0, 3_600_000);
+    }
+}
+
+/// The most visitors of a kind beside the measured requests, and the largest file that one uploads.
+pub const MAX_VISITORS: u32 = 1_000;
+pub const MAX_BESIDE_BYTES: u32 = 100_000_000;
 
 impl Target {
     /// The issues of the target alone, for a test request.
@@ -228,6 +414,7 @@ impl Workload {
                 "is empty: name a text file with one prompt a line, or leave the field out",
             );
         }
+        self.check_sources(found);
         if let Some(n) = self.max_tokens {
             found.count("workload.max_tokens", n, 1, MAX_TOKENS);
         }
@@ -242,6 +429,36 @@ impl Workload {
                 let message = "names no file: write { file = \"picture.png\" }";
                 found.add(format!("workload.inputs.{name}"), message);
             }
+        }
+    }
+}
+
+impl Workload {
+    /// Prompts come from one place, and lengths fit together.
+    fn check_sources(&self, found: &mut Found) {
+        let sources = [
+            ("workload.users", !self.users.is_empty()),
+            ("workload.prompts_file", self.prompts_file.is_some()),
+            ("workload.dataset", self.dataset.is_some()),
+        ];
+        let named: Vec<&str> = sources.iter().filter(|s| s.1).map(|s| s.0).collect();
+        if let [first, second, ..] = named.as_slice()
+            && *second == "workload.dataset"
+        {
+            let message = format!("goes without {first}: prompts come from one of them");
+            found.add("workload.dataset", message);
+        }
+        found.count("workload.turns", self.turns, 1, MAX_TURNS);
+        found.secs("workload.think_secs", self.think_secs, Zero::Allowed);
+        if self.max_tokens.is_some() && self.output_tokens.is_some() {
+            let message = "goes without workload.max_tokens: it draws that number for each request";
+            found.add("workload.output_tokens", message);
+        }
+        if let Some(LengthSpec::Normal { mean, sd, .. }) = self.input_tokens
+            && sd > mean.saturating_mul(100)
+        {
+            let message = format!("a deviation of “{sd}” around {mean} is too wide");
+            found.add("workload.input_tokens", message);
         }
     }
 }

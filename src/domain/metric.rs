@@ -19,11 +19,15 @@ pub enum MetricId {
     Itl,
     DecodeRate,
     Slip,
+    LimitWait,
     Connect,
     ClientLate,
     RequestRate,
     OutputTokenRate,
     ErrorRate,
+    SentRate,
+    Goodput,
+    Attainment,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -105,7 +109,7 @@ impl MetricId {
 }
 
 /// Number of per-request and per-gap metrics; they come first in [`METRICS`].
-pub const N_DISTRIBUTED: usize = 13;
+pub const N_DISTRIBUTED: usize = 14;
 
 const fn metric(
     id: MetricId,
@@ -128,7 +132,7 @@ const fn metric(
 }
 
 /// All metrics, in the order of [`MetricId`].
-pub const METRICS: [Metric; 16] = [
+pub const METRICS: [Metric; 20] = [
     metric(
         MetricId::QueueSubmit,
         "queue_submit",
@@ -216,8 +220,16 @@ pub const METRICS: [Metric; 16] = [
         "slip",
         "Slip",
         "Slip",
-        "dispatched − due: how late our own send was",
+        "dispatched − due: how late our own send was (open loop: released − due, without the wait for the in-flight limit)",
         Taken::PerRequest(slip),
+    ),
+    metric(
+        MetricId::LimitWait,
+        "limit_wait",
+        "Wait for the in-flight limit",
+        "Limit",
+        "dispatched − released: open loop, waiting for one of the allowed requests in flight to end",
+        Taken::PerRequest(limit_wait),
     ),
     metric(
         MetricId::Connect,
@@ -263,6 +275,36 @@ pub const METRICS: [Metric; 16] = [
         unit: Unit::Share,
         better: Better::Lower,
         formula: "failed / (ok + failed) Measure requests",
+        taken: Taken::PerStage,
+    },
+    Metric {
+        id: MetricId::SentRate,
+        key: "sent_rate",
+        label: "Sent per second",
+        short: "sent/s",
+        unit: Unit::RequestsPerSec,
+        better: Better::Higher,
+        formula: "Measure requests let go / (last planned send − first planned send), open loop; to hold against the rate asked",
+        taken: Taken::PerStage,
+    },
+    Metric {
+        id: MetricId::Goodput,
+        key: "goodput",
+        label: "Goodput",
+        short: "Goodput",
+        unit: Unit::RequestsPerSec,
+        better: Better::Higher,
+        formula: "Measure requests that meet every goal / (last Measure end − first Measure start)",
+        taken: Taken::PerStage,
+    },
+    Metric {
+        id: MetricId::Attainment,
+        key: "attainment",
+        label: "Goals met",
+        short: "Met",
+        unit: Unit::Share,
+        better: Better::Higher,
+        formula: "Measure requests that meet every goal / (ok + failed + dropped) Measure requests",
         taken: Taken::PerStage,
     },
 ];
@@ -319,7 +361,11 @@ fn decode_rate(r: &RequestRecord) -> Option<f64> {
 }
 
 fn slip(r: &RequestRecord) -> Option<f64> {
-    ms_between(r.due_ns?, Some(r.dispatched_ns))
+    ms_between(r.due_ns?, Some(r.released_ns.unwrap_or(r.dispatched_ns)))
+}
+
+fn limit_wait(r: &RequestRecord) -> Option<f64> {
+    ms_between(r.released_ns?, Some(r.dispatched_ns))
 }
 
 fn connect(r: &RequestRecord) -> Option<f64> {

@@ -26,6 +26,12 @@ pub struct RequestRecord {
     pub user: u32,
     /// Planned send, where the load plans one (open loop; the release of a burst or wave).
     pub due_ns: Option<u64>,
+    /// Open loop: the pacer let it go. It may still have waited for the in-flight limit before it was dispatched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_ns: Option<u64>,
+    /// Latencies start at `due_ns` (open loop, replay) rather than at `dispatched_ns`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_due: bool,
     /// The request's task ran.
     pub dispatched_ns: u64,
     /// The first byte of the request was written.
@@ -62,6 +68,19 @@ pub struct RequestRecord {
     pub http_status: Option<u16>,
     pub connection: Option<ConnectionFacts>,
     pub gradio: Option<GradioFacts>,
+    /// Which conversation of its stage it belongs to, and which turn of it, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// Prompt tokens that the server took from its cache, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_tokens: Option<u64>,
+    /// Lengths that the plan asked for, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_in_asked: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_out_asked: Option<u32>,
     /// What was asked, as length and hash.
     pub prompt: Option<TextFacts>,
     /// What came back, as length and hash.
@@ -71,7 +90,9 @@ pub struct RequestRecord {
 impl RequestRecord {
     /// Where the clock of latencies starts: the planned send in an open loop, `dispatched` in a closed one.
     pub fn start_ns(&self) -> u64 {
-        self.dispatched_ns
+        self.due_ns
+            .filter(|_| self.from_due)
+            .unwrap_or(self.dispatched_ns)
     }
 
     /// Content events.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MetricId, N_DISTRIBUTED, OutcomeKind, Phase, Plan, StageIdx, Summary};
+use super::{
+    MetricId, N_DISTRIBUTED, OutcomeKind, Phase, Plan, Stage, StageIdx, Summary, Variation,
+};
 
 /// First line of a run file: what was run, by what, where and when.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -28,6 +30,27 @@ pub struct RunHead {
     /// What the server said of itself before the run.
     #[serde(default)]
     pub server: ServerFacts,
+    /// Which run of a varied plan this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variation: Option<Variation>,
+    /// What was sent, as far as it was read or made before the run.
+    #[serde(default)]
+    pub workload: WorkloadFacts,
+}
+
+/// Where prompts came from; enough to see whether two runs sent the same.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct WorkloadFacts {
+    /// The dataset's name, the SHA-256 of its content, and its rows.
+    pub dataset: Option<String>,
+    pub dataset_hash: Option<String>,
+    pub n_rows: Option<u64>,
+    /// Who counted tokens on our side: `o200k`, a file's name and hash.
+    pub tokenizer: Option<String>,
+    /// What else should be known, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The machine that measured.
@@ -63,7 +86,7 @@ pub struct ServerFacts {
 }
 
 /// A stage's borders, as offsets from the epoch.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct StageBorder {
     pub stage: StageIdx,
     pub start_ns: u64,
@@ -71,6 +94,42 @@ pub struct StageBorder {
     /// Why it ended before its plan did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// The stage itself, where the plan as asked does not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
+}
+
+/// A stage that came to be while the run went.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Made {
+    pub why: MadeBy,
+    /// The stage of the plan as asked that it came from.
+    pub of: StageIdx,
+    pub stage: Stage,
+}
+
+/// What made a stage.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeBy {
+    /// A sweep's first: as much as the server does.
+    Throughput,
+    /// A sweep's step.
+    Step,
+    /// A search's probe.
+    Probe,
+    /// The person changed the load.
+    Changed,
+    /// The person went on after a pause.
+    Resumed,
+}
+
+/// A moment that the person, or the run itself, marked; a `mark` line of a run file.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Mark {
+    /// Offset from the run's epoch.
+    pub at_ns: u64,
+    pub text: String,
 }
 
 /// One request in a chart: about 100 bytes.
@@ -204,6 +263,8 @@ pub enum RunState {
         of: u32,
     },
     Running(Progress),
+    /// The person paused it: nothing is sent, what is in flight ends.
+    Paused(Progress),
     /// No more is sent; what is in flight ends.
     Stopping(Progress),
     Finished,
@@ -231,8 +292,11 @@ pub struct Progress {
 #[derive(Clone, Debug)]
 pub struct RunData {
     pub head: Arc<RunHead>,
+    /// The plan with the stages that really happened: what every [`StageIdx`] of the run means.
+    pub as_run: Arc<Plan>,
     pub state: RunState,
     pub borders: Vec<StageBorder>,
+    pub marks: Vec<Mark>,
     pub points: Points,
     /// Gaps of each stage's successful Measure requests in ms, a sample where there are very many; empty while live.
     pub gaps: Vec<Arc<Vec<f32>>>,
@@ -247,8 +311,9 @@ pub struct RunData {
 }
 
 impl RunData {
+    /// As it was run; what was asked stands in `head.plan`.
     pub fn plan(&self) -> &Plan {
-        &self.head.plan
+        &self.as_run
     }
 
     pub fn is_live(&self) -> bool {

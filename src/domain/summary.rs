@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caution, MetricId, OutcomeKind, TokenSource};
+use super::{
+    BesideSummary, Caution, GoalResult, Knee, MetricId, OutcomeKind, SearchFinding, SweepFinding,
+    TokenSource, TurnSummary,
+};
 
 /// A run in numbers.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -18,6 +21,15 @@ pub struct Summary {
     /// Failures of all phases by class, most frequent first.
     #[serde(default)]
     pub errors: Vec<ErrorClass>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knee: Option<Knee>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepFinding>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchFinding>,
+    /// Traffic beside the measured requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<BesideSummary>,
 }
 
 /// Whether the numbers may be trusted.
@@ -42,6 +54,9 @@ pub struct StageSummary {
     pub failed: u64,
     pub cancelled: u64,
     pub cut_off: u64,
+    /// Not sent, because the in-flight limit was reached.
+    #[serde(default)]
+    pub dropped: u64,
     /// First Measure start to last Measure end.
     pub duration_s: Option<f64>,
     pub request_rate: Option<f64>,
@@ -50,6 +65,20 @@ pub struct StageSummary {
     /// 95 % Wilson interval of the error rate.
     #[serde(default)]
     pub error_rate_ci95: Option<[f64; 2]>,
+    /// Open loop: requests let go per second, to hold against the rate asked.
+    #[serde(default)]
+    pub sent_rate: Option<f64>,
+    /// One for each goal of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<GoalResult>,
+    /// Share of requests that meet every goal, and how many of them there were a second.
+    #[serde(default)]
+    pub attainment: Option<f64>,
+    #[serde(default)]
+    pub goodput: Option<f64>,
+    /// Of conversations, one for each turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<TurnSummary>,
     /// The worst source among the stage's token counts.
     pub token_source: Option<TokenSource>,
     /// Tokens per content event; above 1.2 the gaps are chunk gaps, not token gaps.
@@ -69,6 +98,9 @@ impl StageSummary {
             MetricId::RequestRate => self.request_rate,
             MetricId::OutputTokenRate => self.output_token_rate,
             MetricId::ErrorRate => self.error_rate,
+            MetricId::SentRate => self.sent_rate,
+            MetricId::Goodput => self.goodput,
+            MetricId::Attainment => self.attainment,
             _ => None,
         }
     }

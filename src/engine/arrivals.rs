@@ -26,6 +26,7 @@ impl Quota {
             StageEnd::Requests(n) => Self::Requests(n.get()),
             StageEnd::RequestsPerUser(n) => Self::PerUser(u64::from(n.get())),
             StageEnd::DurationSecs(secs) => Self::ForNs(ns_from_secs(secs)),
+            StageEnd::WholeTrace(_) => Self::Requests(u64::MAX),
         }
     }
 

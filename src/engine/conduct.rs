@@ -126,7 +126,9 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
         if idx.index() > 0 {
             self.pause(idx, self.plan.pause_secs).await;
         }
-        let Load::Closed { users, mode } = stage.load;
+        let Load::Closed { users, mode, .. } = stage.load else {
+            return;
+        };
         self.seat(users.get());
         if self.plan.target.connections == Connections::Keep {
             self.connect().await;
@@ -226,6 +228,7 @@ impl<D: Driver, F: FnMut(u32) -> D + Send> Conductor<'_, D, F> {
                 start_ns: self.desk.clock.now_ns(),
                 end_ns: None,
                 stopped: None,
+                made: None,
             };
             self.desk.outbox.border(border.clone());
             self.border = Some(border);

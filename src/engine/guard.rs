@@ -149,6 +149,7 @@ mod tests {
             prompt: Prompt {
                 system: None,
                 user: "hi".into(),
+                ..Prompt::default()
             },
         };
         job.record(outcome, 1)

@@ -309,10 +309,12 @@ impl Run {
         let summary = Arc::new(empty.summary(Detail::Live, &[], &RunFacts::default()));
         let run = RunData {
             head,
+            as_run: Arc::new(empty.plan().clone()),
             state: RunState::Preparing {
                 what: what.to_owned(),
             },
             borders: Vec::new(),
+            marks: Vec::new(),
             points: empty.points().clone(),
             gaps: Vec::new(),
             series: Arc::new(empty.series()),
@@ -430,6 +432,8 @@ fn head(plan: &Arc<Plan>, server: ServerFacts, clock: &Clock) -> RunHead {
         plan: (**plan).clone(),
         environment: environment(),
         server,
+        variation: None,
+        workload: crate::domain::WorkloadFacts::default(),
     }
 }
 

@@ -182,7 +182,7 @@ impl Journal {
 
     /// A stage's border, when it begins and when it has ended.
     pub fn border(&self, border: StageBorder) {
-        self.put(Line::Stage(border));
+        self.put(Line::Stage(Box::new(border)));
     }
 
     /// Health of this program at a moment of the run.

@@ -110,6 +110,7 @@ fn load_of(plan: &Plan) -> String {
             StageEnd::Requests(n) => n.to_string(),
             StageEnd::RequestsPerUser(n) => format!("{n} each"),
             StageEnd::DurationSecs(secs) => format!("{secs} s"),
+            StageEnd::WholeTrace(_) => return stage.load.label(),
         };
         return format!("{}, {length}", stage.load.label());
     }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Health, RequestRecord, RunFacts, RunHead, StageBorder, Summary};
+use crate::domain::{
+    BesideRecord, Health, Mark, RequestRecord, RunFacts, RunHead, StageBorder, Summary,
+};
 
 /// One line of a run file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,7 +18,11 @@ pub enum Line {
     Request(Box<RequestRecord>),
     Sample(Box<SampleLine>),
     /// When a stage begins, and again when it has ended.
-    Stage(StageBorder),
+    Stage(Box<StageBorder>),
+    /// A moment that was marked.
+    Mark(Mark),
+    /// What a visitor did beside the measured requests.
+    Beside(Box<BesideRecord>),
     /// The last; a file without it is of an interrupted run.
     End(Box<EndLine>),
 }
@@ -79,6 +85,8 @@ impl Line {
             "request" => Self::Request(serde_json::from_slice(line)?),
             "sample" => Self::Sample(serde_json::from_slice(line)?),
             "stage" => Self::Stage(serde_json::from_slice(line)?),
+            "mark" => Self::Mark(serde_json::from_slice(line)?),
+            "beside" => Self::Beside(serde_json::from_slice(line)?),
             "end" => Self::End(serde_json::from_slice(line)?),
             _ => return Ok(None),
         }))

@@ -1,7 +1,13 @@
 //! Every field of a plan, once: the reader checks against this table, the writer keeps its order, `--set` finds its way by
 //! it, and the JSON schema is made of it.
 
-use crate::domain::{MAX_COLD, MAX_REQUESTS, MAX_SECS, MAX_SEED, MAX_TOKENS, MAX_USERS};
+use std::str::FromStr;
+
+use crate::domain::{
+    ArrivalProcess, DatasetRef, Goal, LengthSpec, MAX_BESIDE_BYTES, MAX_COLD, MAX_RATE,
+    MAX_REQUESTS, MAX_SECS, MAX_SEED, MAX_TOKENS, MAX_TURNS, MAX_USERS, MAX_VISITORS,
+    PromptSharing, Ramp, TokenizerRef, Vary,
+};
 
 /// One field of a table.
 #[derive(Debug)]
@@ -18,6 +24,10 @@ pub(super) enum Kind {
     Text,
     Texts,
     Path,
+    /// A text with a grammar of its own: what is wrong with it, if anything.
+    Form(Grammar),
+    /// A list of such texts.
+    Forms(Grammar),
     Bool,
     Whole {
         least: u64,
@@ -53,9 +63,18 @@ pub(super) enum Bound {
 /// What the fields of a table in one line owe each other.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Rule {
-    Free,
     /// `name` goes with `source = "env"` and with nothing else.
     Key,
+    /// Each kind of load has fields of its own.
+    Load,
+}
+
+/// Says what is wrong with a text.
+pub(super) type Grammar = fn(&str) -> Result<(), String>;
+
+/// The grammar of a type that is read from text.
+fn of<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {
+    text.parse::<T>().map(|_value| ())
 }
 
 const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Field {
@@ -98,9 +117,14 @@ pub(super) const PLAN: &[Field] = &[
     may("label", Kind::Text, "What you call it; the run's label too"),
     may("tags", Kind::Texts, "Words to find its runs by"),
     may(
+        "profile",
+        Kind::Text,
+        "The preset that it began as; only a word",
+    ),
+    may(
         "seed",
         whole(0, MAX_SEED),
-        "Of everything random: prompt order, nonces, wave jitter",
+        "Of everything random: arrivals, lengths, prompt order, nonces, wave jitter",
     ),
     may("pause_secs", SECS, "Pause between two stages"),
     may(
@@ -112,6 +136,21 @@ pub(super) const PLAN: &[Field] = &[
         "keep_text",
         Kind::Bool,
         "Store prompts and answers as text in the run file",
+    ),
+    may(
+        "goals",
+        Kind::Forms(of::<Goal>),
+        "What requests should keep to, as ttft.p95:500ms or decode_rate.p95:10",
+    ),
+    may(
+        "vary",
+        Kind::Forms(of::<Vary>),
+        "Fields that take several values, one run for each, as workload.max_tokens=16,64",
+    ),
+    may(
+        "vary_mode",
+        Kind::Choice(&["grid", "one-at-a-time"]),
+        "Every value with every other, or each field by itself",
     ),
     must("target", Kind::Section(TARGET), "What is measured"),
     may("workload", Kind::Section(WORKLOAD), "What is sent"),
@@ -129,6 +168,11 @@ pub(super) const PLAN: &[Field] = &[
         "limits",
         Kind::Section(LIMITS),
         "When the whole run stops early",
+    ),
+    may(
+        "mixed_traffic",
+        Kind::Section(MIXED_TRAFFIC),
+        "Gradio: what other visitors do meanwhile",
     ),
     must(
         "stages",
@@ -232,6 +276,36 @@ const WORKLOAD: &[Field] = &[
         "Text file with one prompt a line, instead of users",
     ),
     may(
+        "dataset",
+        Kind::Form(of::<DatasetRef>),
+        "Prompts from a file, a folder or hf:OWNER/NAME/FILE, instead of users",
+    ),
+    may(
+        "input_tokens",
+        Kind::Form(of::<LengthSpec>),
+        "Synthetic prompts of that many tokens: 200, normal:MEAN,SD,MIN,MAX or uniform:A..B",
+    ),
+    may(
+        "sharing",
+        Kind::Form(of::<PromptSharing>),
+        "How much synthetic prompts have in common: unique, fixed or shared:SHARE",
+    ),
+    may(
+        "tokenizer",
+        Kind::Form(of::<TokenizerRef>),
+        "Counts tokens on our side: o200k, server, hf:OWNER/NAME or a tokenizer.json",
+    ),
+    may(
+        "turns",
+        whole(1, MAX_TURNS as u64),
+        "Turns of a conversation, with the model's own answers between",
+    ),
+    may(
+        "think_secs",
+        SECS,
+        "Between an answer's end and the conversation's next turn",
+    ),
+    may(
         "order",
         Kind::Choice(&["in-turn", "random"]),
         "First to last and again, or drawn with the seed",
@@ -245,6 +319,16 @@ const WORKLOAD: &[Field] = &[
         "max_tokens",
         whole(1, MAX_TOKENS as u64),
         "Most tokens of an answer; none leaves it to the server",
+    ),
+    may(
+        "output_tokens",
+        Kind::Form(of::<LengthSpec>),
+        "max_tokens drawn for each request, as input_tokens is",
+    ),
+    may(
+        "ignore_eos",
+        Kind::Bool,
+        "Go on to max_tokens whatever the model wants, where the server takes it",
     ),
     may(
         "extra_body",
@@ -311,12 +395,45 @@ const LIMITS: &[Field] = &[
         SECS_ABOVE_0,
         "Seconds after which no more requests are sent",
     ),
+    may(
+        "stop_when_saturated",
+        Kind::Bool,
+        "End a stage once requests in flight and TTFT both rise",
+    ),
+];
+
+const MIXED_TRAFFIC: &[Field] = &[
+    may(
+        "page_loads",
+        whole(0, MAX_VISITORS as u64),
+        "Visitors that load the page",
+    ),
+    may(
+        "uploads",
+        whole(0, MAX_VISITORS as u64),
+        "Visitors that upload a file",
+    ),
+    may(
+        "downloads",
+        whole(0, MAX_VISITORS as u64),
+        "Visitors that download a file",
+    ),
+    may(
+        "file_bytes",
+        whole(1, MAX_BESIDE_BYTES as u64),
+        "Size of the file",
+    ),
+    may(
+        "pause_ms",
+        whole(0, 3_600_000),
+        "Pause of each visitor between two",
+    ),
 ];
 
 const STAGE: &[Field] = &[
     must(
         "load",
-        Kind::Inline(LOAD, Rule::Free),
+        Kind::Inline(LOAD, Rule::Load),
         "How requests are let go",
     ),
     may("requests", whole(1, MAX_REQUESTS), "Requests in all"),
@@ -330,23 +447,106 @@ const STAGE: &[Field] = &[
         SECS_ABOVE_0,
         "No new request after that many seconds",
     ),
+    may(
+        "whole_trace",
+        Kind::Bool,
+        "A replay's last request; always true",
+    ),
 ];
 
 /// A stage has exactly one of these.
-const STAGE_ENDS: &[&str] = &["requests", "requests_per_user", "duration_secs"];
+const STAGE_ENDS: &[&str] = &[
+    "requests",
+    "requests_per_user",
+    "duration_secs",
+    "whole_trace",
+];
 
 const LOAD: &[Field] = &[
     must(
         "kind",
-        Kind::Choice(&["closed"]),
-        "A fixed number of users, each of which sends its next request when its last has ended",
+        Kind::Choice(&["closed", "open", "replay", "sweep", "search"]),
+        "Users that wait for their answers, planned times, a recorded trace, a climb to the most, or the most that meets the goals",
     ),
-    must("users", whole(1, MAX_USERS), "Users at once"),
+    may("users", whole(1, MAX_USERS), "closed: users at once"),
     may(
         "mode",
         Kind::Choice(&["steady", "burst", "wave"]),
-        "Each user goes on at once, or all of a round together, or with 0–500 ms between",
+        "closed: each user goes on at once, or all of a round together, or with 0–500 ms between",
     ),
+    may("rate", RATE, "open: requests per second"),
+    may(
+        "over",
+        Kind::Choice(&["rate", "users"]),
+        "sweep, search: what changes",
+    ),
+    may(
+        "steps",
+        whole(1, 63),
+        "sweep: stages after the one that finds the most",
+    ),
+    may(
+        "max_users",
+        whole(1, MAX_USERS),
+        "sweep: users that find the most the server does",
+    ),
+    may("from", RATE, "search: the first load"),
+    may("max", RATE, "search: no load above this"),
+    may(
+        "arrival",
+        Kind::Form(of::<ArrivalProcess>),
+        "open, sweep, search: constant, poisson or gamma:SHAPE",
+    ),
+    may(
+        "ramp",
+        Kind::Form(of::<Ramp>),
+        "closed, open: linear:FROM..TO or exponential:FROM..TO over the stage; TO is its level",
+    ),
+    may(
+        "replay",
+        Kind::Path,
+        "replay: a trace (CSV, JSONL) or a run file",
+    ),
+    may(
+        "time_scale",
+        Kind::Number {
+            from: Bound::Above(0.0),
+            most: 1e6,
+        },
+        "replay: 2 replays twice as fast",
+    ),
+    may(
+        "max_in_flight",
+        whole(1, MAX_USERS),
+        "open, replay: requests in flight at once at most",
+    ),
+    may(
+        "when_full",
+        Kind::Choice(&["queue", "drop"]),
+        "open, replay: wait for the limit, or do not send",
+    ),
+];
+
+const RATE: Kind = Kind::Number {
+    from: Bound::Above(0.0),
+    most: MAX_RATE,
+};
+
+/// The fields of each kind of load: those that it must have, and those that it may.
+pub(super) const LOADS: &[(&str, &[&str], &[&str])] = &[
+    ("closed", &["users"], &["mode", "ramp"]),
+    (
+        "open",
+        &["rate"],
+        &["arrival", "ramp", "max_in_flight", "when_full"],
+    ),
+    (
+        "replay",
+        &["replay"],
+        &["time_scale", "max_in_flight", "when_full"],
+    ),
+    ("sweep", &["steps", "max_users"], &["over", "arrival"]),
+    ("search", &["from", "max"], &["over", "arrival"]),
 ];
 
 /// The field with that name.

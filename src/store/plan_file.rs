@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::plan_read::{line_at, read};
-use crate::domain::{Issue, Plan, input_file};
+use crate::domain::{DatasetRef, Issue, Load, Plan, TokenizerRef, input_file};
 
 /// The largest plan file that is read.
 pub const MAX_PLAN_BYTES: u64 = 64 * 1024 * 1024;
@@ -130,22 +130,39 @@ fn resolve_files(plan: &mut Plan, folder: Option<&Path>) -> Vec<Issue> {
         _ => path.to_owned(),
     };
     let look = |field: String, path: &Path, issues: &mut Vec<Issue>| {
-        if !path.as_os_str().is_empty() && !path.is_file() {
+        // A dataset may be a folder.
+        let is_there = path.is_file() || (field == "workload.dataset" && path.is_dir());
+        if !path.as_os_str().is_empty() && !is_there {
             let message = format!("there is no such file: “{}”", path.display());
             issues.push(Issue::new(field, message));
         }
     };
-    let files: [(&str, &mut Option<PathBuf>); 2] = [
-        ("target.ca_file", &mut plan.target.ca_file),
-        ("workload.prompts_file", &mut plan.workload.prompts_file),
+    let workload = &mut plan.workload;
+    let dataset = workload.dataset.as_mut().and_then(DatasetRef::path_mut);
+    let tokenizer = workload.tokenizer.as_mut();
+    let named: [(&str, Option<&mut PathBuf>); 4] = [
+        ("target.ca_file", plan.target.ca_file.as_mut()),
+        ("workload.prompts_file", workload.prompts_file.as_mut()),
+        ("workload.dataset", dataset),
+        (
+            "workload.tokenizer",
+            tokenizer.and_then(TokenizerRef::path_mut),
+        ),
     ];
-    for (field, path) in files {
-        if let Some(path) = path {
-            if !path.as_os_str().is_empty() {
-                *path = resolve(path);
-            }
-            look(field.to_owned(), path, &mut issues);
+    let named = named
+        .into_iter()
+        .filter_map(|(f, p)| Some((f.to_owned(), p?)));
+    let replays = plan.stages.iter_mut().enumerate().filter_map(|(i, stage)| {
+        let Load::Replay { replay, .. } = &mut stage.load else {
+            return None;
+        };
+        Some((format!("stages.{i}.load.replay"), replay))
+    });
+    for (field, path) in named.chain(replays) {
+        if !path.as_os_str().is_empty() {
+            *path = resolve(path);
         }
+        look(field, path, &mut issues);
     }
     for (name, value) in &mut plan.workload.inputs {
         let Some(path) = input_file(value).map(|p| resolve(Path::new(p))) else {

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::plan_fields::{Field, Kind, PLAN, Rule, closest, find, guess, join, listed};
+use super::plan_fields::{
+    Field, Grammar, Kind, LOADS, PLAN, Rule, closest, find, guess, join, listed,
+};
 use super::plan_file::LineIssue;
 use crate::domain::{Issue, Plan};
 
@@ -182,7 +184,9 @@ impl Walk<'_> {
                 self.want(path, text, value, "text in quotes")
                     .map(Value::from)
             }
-            Kind::Texts => self.texts(path, value),
+            Kind::Texts => self.texts(path, value, |_any| Ok(())),
+            Kind::Forms(grammar) => self.texts(path, value, grammar),
+            Kind::Form(grammar) => self.form(path, value, grammar),
             Kind::Bool => self
                 .want(path, value.as_bool(), value, "true or false")
                 .map(Value::from),
@@ -205,8 +209,9 @@ impl Walk<'_> {
                 let table = self.want(path, value.as_table(), value, "a table")?;
                 let before = self.issues.len();
                 let map = self.table(path, fields, table);
-                if rule == Rule::Key {
-                    self.check_key(path, &map);
+                match rule {
+                    Rule::Key => self.check_key(path, &map),
+                    Rule::Load => self.check_load(path, &map),
                 }
                 (self.issues.len() == before).then_some(Value::Object(map))
             }
@@ -230,7 +235,23 @@ impl Walk<'_> {
         got
     }
 
-    fn texts(&mut self, path: &str, value: &DeValue<'_>) -> Option<Value> {
+    /// A text that its grammar takes; a number may stand without quotes.
+    fn form(&mut self, path: &str, value: &DeValue<'_>, grammar: Grammar) -> Option<Value> {
+        let text = match value {
+            DeValue::Integer(n) if n.radix() == 10 => Some(n.as_str()),
+            _ => value.as_str(),
+        };
+        let text = self.want(path, text, value, "text in quotes")?;
+        match grammar(text) {
+            Ok(()) => Some(Value::from(text)),
+            Err(message) => {
+                self.add(path, message);
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, path: &str, value: &DeValue<'_>, grammar: Grammar) -> Option<Value> {
         let form = "a list of texts, as in [\"one\", \"two\"]";
         let list = self.want(path, value.as_array(), value, form)?;
         let mut texts = Vec::new();
@@ -238,8 +259,12 @@ impl Walk<'_> {
             let inner = join(path, &i.to_string());
             self.stands_at(&inner, one.span());
             let text = one.get_ref().as_str();
-            if let Some(text) = self.want(&inner, text, one.get_ref(), "text in quotes") {
-                texts.push(Value::from(text));
+            let Some(text) = self.want(&inner, text, one.get_ref(), "text in quotes") else {
+                continue;
+            };
+            match grammar(text) {
+                Ok(()) => texts.push(Value::from(text)),
+                Err(message) => self.add(&inner, message),
             }
         }
         Some(Value::Array(texts))
@@ -335,6 +360,28 @@ impl Walk<'_> {
                 self.add(&name, message);
             }
             _ => {}
+        }
+    }
+
+    /// Each kind of load has its own fields.
+    fn check_load(&mut self, path: &str, load: &Map<String, Value>) {
+        let kind = load.get("kind").and_then(Value::as_str);
+        let Some((kind, must, may)) = LOADS.iter().find(|(k, ..)| kind == Some(*k)) else {
+            return;
+        };
+        for name in must.iter().filter(|name| !load.contains_key(**name)) {
+            let message = format!("is missing: a load of kind “{kind}” needs it");
+            self.add(&join(path, name), message);
+        }
+        let is_strange = |name: &&String| {
+            name.as_str() != "kind"
+                && !must.contains(&name.as_str())
+                && !may.contains(&name.as_str())
+        };
+        for name in load.keys().filter(is_strange) {
+            let fields = listed(must.iter().chain(may.iter()).copied());
+            let message = format!("goes not with a load of kind “{kind}”, which has {fields}");
+            self.add(&join(path, name), message);
         }
     }
 

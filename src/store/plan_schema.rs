@@ -47,8 +47,8 @@ fn table(fields: &[Field]) -> Value {
 
 fn of(kind: Kind) -> Value {
     match kind {
-        Kind::Text | Kind::Path => json!({ "type": "string" }),
-        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Text | Kind::Path | Kind::Form(_) => json!({ "type": "string" }),
+        Kind::Texts | Kind::Forms(_) => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Whole { least, most } => {
             json!({ "type": "integer", "minimum": least, "maximum": most })

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
-use super::plan_fields::{Field, Kind, PLAN, Rule, find, guess, join, listed};
+use super::plan_fields::{Field, Kind, LOADS, PLAN, Rule, find, guess, join, listed};
 use super::plan_file::overlap;
 use super::plan_read::{json_from_toml, read};
 use super::plan_write::toml_from_json;
@@ -89,7 +89,12 @@ impl Step<'_> {
         }
         let slot = map.entry(*name).or_insert(Value::Null);
         match field.kind {
-            Kind::Section(inner) | Kind::Inline(inner, Rule::Free) => step.table(slot, inner, rest),
+            Kind::Section(inner) => step.table(slot, inner, rest),
+            Kind::Inline(inner, Rule::Load) => {
+                step.table(slot, inner, rest)?;
+                keep_load_whole(slot, rest);
+                Ok(())
+            }
             Kind::Inline(inner, Rule::Key) => {
                 step.table(slot, inner, rest)?;
                 keep_key_whole(slot, rest);
@@ -108,7 +113,7 @@ impl Step<'_> {
                 Ok(())
             }
             Kind::Sections(inner, one_of) => step.sections(slot, inner, one_of, rest),
-            Kind::Texts => step.text_at(slot, rest),
+            Kind::Texts | Kind::Forms(_) => step.text_at(slot, rest),
             _ => Err(Issue::new(
                 step.so_far.clone(),
                 format!("has nothing inside: set {} itself", step.so_far),
@@ -189,8 +194,8 @@ impl Step<'_> {
             return;
         }
         let value = match field.kind {
-            Kind::Text | Kind::Path | Kind::Choice(_) => text(self.value),
-            Kind::Texts => match toml_value(self.value) {
+            Kind::Text | Kind::Path | Kind::Form(_) | Kind::Choice(_) => text(self.value),
+            Kind::Texts | Kind::Forms(_) => match toml_value(self.value) {
                 Some(list @ Value::Array(_)) => list,
                 _ => Value::Array(vec![Value::from(self.value)]),
             },
@@ -220,6 +225,18 @@ fn keep_key_whole(key: &mut Value, path: &[&str]) {
             key.remove("name");
         }
         _ => {}
+    }
+}
+
+/// Another kind of load leaves behind what it has no use for.
+fn keep_load_whole(load: &mut Value, path: &[&str]) {
+    let (["kind"], Some(load)) = (path, load.as_object_mut()) else {
+        return;
+    };
+    let kind = load.get("kind").and_then(Value::as_str).map(str::to_owned);
+    if let Some((_, must, may)) = LOADS.iter().find(|(k, ..)| kind.as_deref() == Some(*k)) {
+        let belongs = |name: &str| name == "kind" || must.contains(&name) || may.contains(&name);
+        load.retain(|name, _| belongs(name));
     }
 }
 

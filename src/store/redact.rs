@@ -87,7 +87,7 @@ impl Redactor {
                 false
             }
             Line::Sample(_) => false,
-            Line::Run(_) | Line::Stage(_) | Line::End(_) => true,
+            Line::Run(_) | Line::Stage(_) | Line::Mark(_) | Line::Beside(_) | Line::End(_) => true,
         };
         let start = out.len();
         line.write_to(out)?;

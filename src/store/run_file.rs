@@ -7,8 +7,8 @@ use super::line::{EndLine, EndState, Line};
 use super::open_error::{OpenError, looks_like};
 use super::run_lines::{RawLine, RunLines};
 use crate::domain::{
-    Accumulator, Detail, Health, MAX_STAGES, RequestRecord, RunData, RunFacts, RunHead, RunState,
-    SCHEMA, StageBorder, StageIdx, Summary,
+    Accumulator, Detail, Health, MAX_STAGES, MAX_STAGES_AS_RUN, Mark, RequestRecord, RunData,
+    RunFacts, RunHead, RunState, SCHEMA, StageBorder, StageIdx, Summary,
 };
 
 /// What is looked at to say what a foreign file is.
@@ -29,6 +29,7 @@ pub fn open_run(path: &Path) -> Result<RunData, OpenError> {
         accumulator: Accumulator::new(&head.plan),
         head,
         borders: Vec::new(),
+        marks: Vec::new(),
         health: Health::default(),
         end: None,
         n_records: 0,
@@ -114,6 +115,7 @@ struct Reading {
     head: RunHead,
     accumulator: Accumulator,
     borders: Vec<StageBorder>,
+    marks: Vec<Mark>,
     health: Health,
     end: Option<EndLine>,
     n_records: u64,
@@ -137,8 +139,10 @@ impl Reading {
                 self.accumulator.push(&record);
                 self.n_records += 1;
             }
-            Some(Line::Stage(border)) => self.border(border)?,
+            Some(Line::Stage(border)) => self.border(*border)?,
             Some(Line::Sample(sample)) => self.sample(&sample.health),
+            Some(Line::Mark(mark)) => self.mark(mark)?,
+            Some(Line::Beside(beside)) => self.accumulator.beside(&beside),
             Some(Line::End(end)) => self.end = Some(*end),
             // Of a later version that adds kinds of lines.
             None => {}
@@ -147,11 +151,20 @@ impl Reading {
     }
 
     fn check_stage(&self, stage: StageIdx) -> Result<(), String> {
-        let n = self.head.plan.stages.len();
+        let n = self.accumulator.plan().stages.len();
         if stage.index() < n {
             return Ok(());
         }
         Err(format!("stage {} of a plan with {n}", stage.0))
+    }
+
+    /// A made stage comes right after those before it, and a run has no more than [`MAX_STAGES_AS_RUN`] stages.
+    fn check_border(&self, border: &StageBorder) -> Result<(), String> {
+        let n = self.accumulator.plan().stages.len();
+        if border.made.is_some() && border.stage.index() <= n && n < MAX_STAGES_AS_RUN {
+            return Ok(());
+        }
+        self.check_stage(border.stage)
     }
 
     /// What no run of ours could have written, so that nothing after this has to fear it.
@@ -204,14 +217,23 @@ impl Reading {
 
     /// A stage is told when it begins and again when it has ended: the later line counts.
     fn border(&mut self, border: StageBorder) -> Result<(), String> {
-        self.check_stage(border.stage)?;
+        self.check_border(&border)?;
         if border.start_ns > MAX_NS || border.end_ns.is_some_and(|ns| ns > MAX_NS) {
             return Err("a stage's border is beyond ten years".to_owned());
         }
+        self.accumulator.border(&border);
         match self.borders.iter_mut().find(|b| b.stage == border.stage) {
             Some(known) => *known = border,
             None => self.borders.push(border),
         }
+        Ok(())
+    }
+
+    fn mark(&mut self, mark: Mark) -> Result<(), String> {
+        if mark.at_ns > MAX_NS {
+            return Err("a mark is beyond ten years".to_owned());
+        }
+        self.marks.push(mark);
         Ok(())
     }
 
@@ -254,7 +276,7 @@ impl Reading {
             Some(end) => agreed(computed, end.summary, facts.journal_lost),
             None => computed,
         };
-        let n_stages = self.head.plan.stages.len();
+        let n_stages = self.accumulator.plan().stages.len();
         let gaps = (0..n_stages)
             .map(|i| self.accumulator.gaps(StageIdx::from_index(i)))
             .collect();
@@ -269,7 +291,9 @@ impl Reading {
             series: Arc::new(self.accumulator.series()),
             summary: Arc::new(summary),
             health: facts.health,
+            as_run: Arc::new(self.accumulator.plan().clone()),
             head: Arc::new(self.head),
+            marks: self.marks,
             borders: self.borders,
             file: Some(path.to_owned()),
             file_bytes,

@@ -74,6 +74,7 @@ impl PromptSource {
         Prompt {
             system: self.system.clone(),
             user,
+            ..Prompt::default()
         }
     }
 

@@ -104,6 +104,7 @@ async fn prompts_and_defaults_stand_in_their_places() {
     let with_system = Prompt {
         system: Some("be\nbrief".into()),
         user: "hi".into(),
+        ..Prompt::default()
     };
     assert_eq!(
         body(&adapter, &with_system),

@@ -32,6 +32,7 @@ fn prompt() -> Prompt {
     Prompt {
         system: Some("You are brief.".into()),
         user: "Say hello and count to five.".into(),
+        ..Prompt::default()
     }
 }
 

@@ -96,6 +96,7 @@ fn body_of(adapter: &SharedAdapter) -> Value {
     let prompt = Prompt {
         system: None,
         user: "x".into(),
+        ..Prompt::default()
     };
     let call = adapter.exchange(&prompt, 0, 0).next_call(0).unwrap();
     serde_json::from_slice(&call.body).unwrap()

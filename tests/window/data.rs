@@ -123,6 +123,13 @@ fn record(
         gradio: None,
         prompt: None,
         answer: None,
+        released_ns: None,
+        from_due: false,
+        conversation: None,
+        turn: None,
+        cached_tokens: None,
+        tokens_in_asked: None,
+        tokens_out_asked: None,
     }
 }
 
@@ -212,6 +219,7 @@ pub(crate) fn simulate(plan: &Plan, seed: u64) -> (Vec<RequestRecord>, Vec<Stage
             start_ns: ns(began.unwrap_or(now)),
             end_ns: Some(ns(ended)),
             stopped: None,
+            made: None,
         });
     }
     records.sort_by_key(|r| r.end_ns);
@@ -231,6 +239,8 @@ fn head(plan: Plan) -> RunHead {
         plan,
         environment: Environment::default(),
         server: ServerFacts::default(),
+        variation: None,
+        workload: Default::default(),
     }
 }
 
@@ -274,6 +284,8 @@ pub(crate) fn run_of(
         file: Some("/home/me/Inferometer/2026-11-21-1432-llama-3.1-8b.run.jsonl".into()),
         file_bytes: 412_000,
         revision: records.len() as u64,
+        as_run: TODO_AS_RUN,
+        marks: Vec::new(),
     }
 }
 

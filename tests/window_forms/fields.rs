@@ -95,7 +95,9 @@ fn each_switch_and_tick_reaches_the_plan() {
     assert!(plan.workload.nonce && plan.keep_text && plan.target.insecure && !plan.target.stream);
     assert_eq!(plan.target.protocol, Protocol::OpenAiCompletions);
     assert_eq!(plan.workload.order, PromptOrder::Random);
-    let inferometer::domain::Load::Closed { mode, .. } = plan.stages[0].load;
+    let inferometer::domain::Load::Closed { mode, .. } = plan.stages[0].load else {
+        panic!("{:?}", plan.stages[0].load);
+    };
     assert_eq!(mode, ClosedMode::Wave);
     assert_eq!(plan.cold.how, ColdHow::Restarted);
     assert_eq!(plan.target.http, HttpVersion::Http2);

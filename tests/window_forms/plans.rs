@@ -46,6 +46,7 @@ fn stages() -> impl Strategy<Value = Vec<Stage>> {
         load: Load::Closed {
             users: NonZeroU32::new(n).unwrap(),
             mode,
+            ramp: None,
         },
         end,
     });
@@ -55,6 +56,7 @@ fn stages() -> impl Strategy<Value = Vec<Stage>> {
                 load: Load::Closed {
                     users: NonZeroU32::new(n).unwrap(),
                     mode,
+                    ramp: None,
                 },
                 end,
             };
@@ -161,6 +163,7 @@ fn workload() -> impl Strategy<Value = Workload> {
             inputs,
             system_input: mapped.0,
             user_input: mapped.1,
+            ..Workload::default()
         })
 }
 
@@ -186,6 +189,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             max_errors: n,
             max_error_percent: p.map(f64::from),
             max_secs: s.map(f64::from),
+            stop_when_saturated: false,
         });
     let rest = (
         0_u64..1 << 40,

@@ -102,7 +102,11 @@ impl LoadForm {
             kept: Vec::new(),
         };
         if let [stage] = stages
-            && let Load::Closed { users, mode } = stage.load
+            && let Load::Closed {
+                users,
+                mode,
+                ramp: None,
+            } = stage.load
             && let StageEnd::Requests(n) = stage.end
             && users.get() == 1
             && mode == ClosedMode::Steady
@@ -120,12 +124,17 @@ impl LoadForm {
     /// Reads stages as one list of users with one kind of length; `None` when they are not such a list.
     fn read_tiers(&mut self, stages: &[Stage]) -> Option<()> {
         let first = stages.first()?;
-        let Load::Closed { mode, .. } = first.load;
-        let same_mode = |s: &Stage| {
-            let Load::Closed { mode: other, .. } = s.load;
-            other == mode
+        let plain = |s: &Stage| match s.load {
+            Load::Closed {
+                users,
+                mode,
+                ramp: None,
+            } => Some((users, mode)),
+            _ => None,
         };
-        if !stages.iter().all(same_mode) {
+        let (_, mode) = plain(first)?;
+        let loads: Vec<_> = stages.iter().map(plain).collect::<Option<_>>()?;
+        if loads.iter().any(|(_, other)| *other != mode) {
             return None;
         }
         match first.end {
@@ -152,12 +161,10 @@ impl LoadForm {
                 self.duration = format!("{secs}s");
                 self.length = LengthKind::Duration;
             }
+            StageEnd::WholeTrace(_) => return None,
         }
-        let users_of = |s: &Stage| {
-            let Load::Closed { users, .. } = s.load;
-            grouped(u64::from(users.get()))
-        };
-        self.users = stages.iter().map(users_of).collect::<Vec<_>>().join(", ");
+        let users = loads.iter().map(|(n, _)| grouped(u64::from(n.get())));
+        self.users = users.collect::<Vec<_>>().join(", ");
         self.mode = mode;
         self.kind = LoadKind::Users;
         Some(())

@@ -45,6 +45,7 @@ impl Form {
             warmup,
             limits: self.limits.to_limits(&mut issues),
             stages,
+            ..Plan::simple("")
         };
         issues.add_checked(plan.check());
         issues.0.is_empty().then_some(plan).ok_or(issues.0)
@@ -160,6 +161,7 @@ impl Form {
             inputs: self.target.input_values(issues),
             system_input: filled(&self.target.system_input),
             user_input: filled(&self.target.user_input),
+            ..Workload::default()
         }
     }
 
@@ -334,6 +336,7 @@ impl LimitsForm {
             ),
             max_error_percent,
             max_secs,
+            ..Limits::default()
         }
     }
 }

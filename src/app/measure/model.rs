@@ -88,7 +88,7 @@ pub fn head(run: &RunData) -> Head {
         head.badges.push((Level::Caution, words));
     }
     match &run.state {
-        RunState::Running(progress) | RunState::Stopping(progress) => {
+        RunState::Running(progress) | RunState::Paused(progress) | RunState::Stopping(progress) => {
             let n = plan.stages.len();
             let i = progress.stage.index();
             head.stage = Some((i, n));

@@ -3,6 +3,7 @@
 //! Only successful Measure requests enter distributions and rates; failed ones are counted beside; cold, warm-up and
 //! drain requests never enter. A request that was cut off or cancelled is counted, whether it carries Measure or Drain.
 
+mod beside;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod gaps;
@@ -14,15 +15,16 @@ mod tests;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use beside::Beside;
 use series::SeriesBuilder;
 use stage::StageData;
 
 use crate::stats::{self, Histogram};
 
 use super::{
-    ColdRequest, ColdSummary, ConnectionKind, Ended, ErrorClass, MetricId, OutcomeKind, Penalty,
-    Phase, Plan, Point, Points, RecordFacts, RequestRecord, RunFacts, SCHEMA, StageBorder,
-    StageFacts, StageIdx, StageSummary, Summary, Taken, TimeSeries,
+    BesideRecord, ColdRequest, ColdSummary, ConnectionKind, Ended, ErrorClass, Made, MetricId,
+    OutcomeKind, Penalty, Phase, Plan, Point, Points, RecordFacts, RequestRecord, RunFacts, SCHEMA,
+    StageBorder, StageFacts, StageIdx, StageSummary, Summary, Taken, TimeSeries,
 };
 
 /// How much work a summary may be.
@@ -37,13 +39,17 @@ pub enum Detail {
 /// Takes records one by one and says at any time what they amount to.
 #[derive(Clone, Debug)]
 pub struct Accumulator {
+    /// As it is run: stages that come to be are put in.
     plan: Plan,
+    /// Stages whose border was told.
+    seen: HashSet<StageIdx>,
     stages: Vec<StageData>,
     points: Points,
     series: SeriesBuilder,
     cold: Vec<ColdRow>,
     errors: Vec<ErrorClass>,
     tally: Tally,
+    beside: Beside,
 }
 
 /// What only the judge asks for.
@@ -79,16 +85,42 @@ const PENALTY_SEEDS: (u64, u64) = (1001, 1002);
 
 impl Accumulator {
     pub fn new(plan: &Plan) -> Self {
-        let stages = plan.stages.iter().map(StageData::new).collect();
+        let plan = plan.begin_as_run();
+        let new = |stage| StageData::new(stage, &plan.goals);
+        let stages = plan.stages.iter().map(new).collect();
         Self {
-            plan: plan.clone(),
+            plan,
+            seen: HashSet::new(),
             stages,
             points: Points::default(),
             series: SeriesBuilder::default(),
             cold: Vec::new(),
             errors: Vec::new(),
             tally: Tally::default(),
+            beside: Beside::default(),
         }
+    }
+
+    /// Takes a stage's border: one that the plan does not have is put in at its place. Borders come before the records of
+    /// their stage; a stage that is told again changes nothing.
+    pub fn border(&mut self, border: &StageBorder) {
+        let is_new = self.seen.insert(border.stage);
+        if let Some(Made { stage, .. }) = border.made.as_ref().filter(|_| is_new) {
+            let at = border.stage.index().min(self.stages.len());
+            self.stages
+                .insert(at, StageData::new(stage, &self.plan.goals));
+        }
+        self.plan.insert_made(border, is_new);
+    }
+
+    /// Takes what a visitor did beside the measured requests.
+    pub fn beside(&mut self, record: &BesideRecord) {
+        self.beside.push(record);
+    }
+
+    /// The plan as it has been run so far: what the stages of records mean.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Takes a record; they come in the order of ending.
@@ -260,6 +292,10 @@ impl Accumulator {
             cold,
             cautions,
             errors: records.errors,
+            knee: None,
+            sweep: None,
+            search: None,
+            beside: self.beside.summaries(),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use crate::stats;
 
 use super::super::{
-    Distribution, Interval, Intervals, METRICS, MetricId, N_DISTRIBUTED, OutcomeKind, Phase, Point,
-    RequestRecord, Stage, StageFacts, StageSummary, Taken, TokenSource, Trend,
+    Distribution, Goal, GoalTally, Interval, Intervals, METRICS, MetricId, N_DISTRIBUTED,
+    OutcomeKind, Phase, Point, RequestRecord, Stage, StageFacts, StageSummary, Taken, TokenSource,
+    Trend,
 };
 use super::Detail;
 use super::gaps::Gaps;
@@ -47,6 +48,11 @@ pub(super) struct StageData {
     failed: u64,
     cancelled: u64,
     cut_off: u64,
+    dropped: u64,
+    goals: GoalTally,
+    /// First and last planned send, and how many there were (open loop).
+    due: Option<(u64, u64)>,
+    n_due: u64,
     /// First Measure start and last Measure end, of requests that ended well or failed.
     window: Option<(u64, u64)>,
     /// Tokens of Measure requests by their own time, and those of Drain requests inside the window.
@@ -68,7 +74,7 @@ pub(super) struct StageData {
 }
 
 impl StageData {
-    pub(super) fn new(stage: &Stage) -> Self {
+    pub(super) fn new(stage: &Stage, goals: &[Goal]) -> Self {
         Self {
             label: stage.load.label(),
             users: stage.load.max_in_flight(),
@@ -76,6 +82,10 @@ impl StageData {
             failed: 0,
             cancelled: 0,
             cut_off: 0,
+            dropped: 0,
+            goals: GoalTally::new(goals),
+            due: None,
+            n_due: 0,
             window: None,
             tokens: 0.0,
             has_tokens: false,
@@ -104,8 +114,11 @@ impl StageData {
             OutcomeKind::Failed if is_measure => self.failed += 1,
             OutcomeKind::Cancelled => self.cancelled += 1,
             OutcomeKind::CutOff => self.cut_off += 1,
+            OutcomeKind::Dropped => self.dropped += 1,
             _ => {}
         }
+        self.goals.push(record);
+        self.push_due(record);
         let has_ended = matches!(record.outcome.kind(), OutcomeKind::Ok | OutcomeKind::Failed);
         if is_measure && has_ended {
             let (start, end) = (record.start_ns(), record.end_ns);
@@ -120,6 +133,24 @@ impl StageData {
         if is_measure && record.outcome.is_ok() {
             self.push_values(record);
         }
+    }
+
+    fn push_due(&mut self, record: &RequestRecord) {
+        if let Some(due_ns) = record.due_ns.filter(|_| record.from_due) {
+            let (from, to) = self.due.unwrap_or((due_ns, due_ns));
+            self.due = Some((from.min(due_ns), to.max(due_ns)));
+            self.n_due += u64::from(record.outcome.kind() != OutcomeKind::Dropped);
+        }
+    }
+
+    /// Requests let go per second between the first and the last planned send.
+    fn sent_rate(&self) -> Option<f64> {
+        let (from, to) = self.due?;
+        let secs = (to - from) as f64 / 1e9;
+        let n_gaps = (self.n_due + self.dropped).checked_sub(1)?;
+        // Those that were dropped were due too, and are what is missing.
+        let share = self.n_due as f64 / (self.n_due + self.dropped) as f64;
+        (secs > 0.0).then(|| n_gaps as f64 / secs * share)
     }
 
     /// Tokens count by their own time, whoever they belong to: a Drain request, a failed one and one that was cut off
@@ -204,11 +235,19 @@ impl StageData {
             failed: self.failed,
             cancelled: self.cancelled,
             cut_off: self.cut_off,
+            dropped: self.dropped,
             duration_s: secs,
             request_rate: secs.map(|s| self.ok as f64 / s),
             output_token_rate: secs.filter(|_| self.has_tokens).map(|s| self.tokens / s),
             error_rate: share(self.failed, n_ended),
             error_rate_ci95: stats::wilson(self.failed, n_ended),
+            sent_rate: self.sent_rate(),
+            goals: self.goals.results(),
+            attainment: self.goals.attainment(),
+            goodput: secs
+                .filter(|_| self.goals.attainment().is_some())
+                .map(|s| self.goals.n_good() as f64 / s),
+            turns: Vec::new(),
             token_source: self.worst_source,
             tokens_per_chunk: share(self.counted_tokens, self.counted_events),
             metrics,

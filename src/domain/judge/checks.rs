@@ -145,7 +145,9 @@ fn held(facts: &Facts<'_>, ledger: &mut Ledger) {
 fn held_of(facts: &Facts<'_>, i: usize, stage: &StageFacts) -> Option<String> {
     let idx = StageIdx::from_index(i);
     let planned = facts.plan.stage(idx)?;
-    let Load::Closed { users, .. } = &planned.load;
+    let Load::Closed { users, .. } = &planned.load else {
+        return None;
+    };
     let users = users.get();
     let by_engine = facts.run.in_flight.iter().find(|f| f.stage == idx);
     let held = match by_engine.and_then(|f| f.held) {
@@ -157,7 +159,7 @@ fn held_of(facts: &Facts<'_>, i: usize, stage: &StageFacts) -> Option<String> {
     // With few requests a user, the fast ones may take the last before the others have begun.
     let asked = match planned.end {
         StageEnd::Requests(n) => users.min(u32::try_from(n.get() / 2).unwrap_or(u32::MAX)),
-        StageEnd::RequestsPerUser(_) | StageEnd::DurationSecs(_) => users,
+        StageEnd::RequestsPerUser(_) | StageEnd::DurationSecs(_) | StageEnd::WholeTrace(_) => users,
     };
     (held < asked).then(|| {
         format!(

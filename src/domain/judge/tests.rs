@@ -57,6 +57,7 @@ fn clean() -> Case {
             start_ns: 0,
             end_ns: Some(10_000 * MS),
             stopped: None,
+            made: None,
         }],
         records,
         run,

@@ -186,6 +186,7 @@ fn a_stage_reads_back_as_it_was_written() {
             load: Load::Closed {
                 users: NonZeroU32::MIN,
                 mode: ClosedMode::Wave,
+                ramp: None,
             },
             end: StageEnd::RequestsPerUser(NonZeroU32::MIN),
         },

@@ -70,6 +70,7 @@ mod tests {
         let prompt = |system: Option<&str>, user: &str| Prompt {
             system: system.map(Arc::from),
             user: Arc::from(user),
+            ..Prompt::default()
         };
         let of = prompt(Some("s"), "é");
         assert_eq!(hashes.prompt(&of), hashes.text("s\n\né"));

@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{
-    Accumulator, Detail, Health, LiveSnapshot, Phase, Prompt, RequestRecord, RunData, RunFacts,
-    RunHead, RunState, StageBorder, StageIdx, Summary, TimeSeries,
+    Accumulator, Detail, Health, LiveSnapshot, Phase, Plan, Prompt, RequestRecord, RunData,
+    RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary, TimeSeries,
 };
 use crate::protocol::SharedAdapter;
 use crate::stats::Histogram;
@@ -101,6 +101,7 @@ pub(super) struct Recorder {
     sampler: Sampler,
     accumulator: Accumulator,
     borders: Vec<StageBorder>,
+    as_run: Arc<Plan>,
     facts: RunFacts,
     /// Of Measure requests, in microseconds.
     slip: Histogram,
@@ -127,6 +128,7 @@ impl Recorder {
             shares: Shares::of(plan),
             hashes: Hashes::new(plan.keep_text),
             sampler: Sampler::new(of.head.environment.cores),
+            as_run: Arc::new(accumulator.plan().clone()),
             accumulator,
             borders: Vec::new(),
             facts,
@@ -150,6 +152,8 @@ impl Recorder {
             }
             Note::Border(border) => {
                 self.of.sink.border(&border);
+                self.accumulator.border(&border);
+                self.as_run = Arc::new(self.accumulator.plan().clone());
                 self.borders.retain(|b| b.stage != border.stage);
                 self.borders.push(*border);
             }
@@ -170,7 +174,8 @@ impl Recorder {
         self.note(&hints);
         if record.phase == Phase::Measure {
             if let Some(due_ns) = record.due_ns {
-                let slip_ns = record.dispatched_ns.saturating_sub(due_ns);
+                let let_go_ns = record.released_ns.unwrap_or(record.dispatched_ns);
+                let slip_ns = let_go_ns.saturating_sub(due_ns);
                 self.slip.record(slip_ns / 1_000);
             }
             if let Some(late_ns) = record.client_late_ns {
@@ -239,8 +244,10 @@ impl Recorder {
         self.revision += 1;
         let run = RunData {
             head: Arc::clone(&self.of.head),
+            as_run: Arc::clone(&self.as_run),
             state,
             borders: self.borders.clone(),
+            marks: Vec::new(),
             points: self.accumulator.points().clone(),
             gaps,
             series: Arc::clone(&self.series),
@@ -276,7 +283,7 @@ impl Recorder {
             ));
         }
         self.summarize(Detail::Full, now_ns);
-        let n_stages = self.of.head.plan.stages.len();
+        let n_stages = self.as_run.stages.len();
         let gaps = (0..n_stages).map(|i| self.accumulator.gaps(StageIdx::from_index(i)));
         let gaps = gaps.collect();
         let state = match self.of.control.order() {

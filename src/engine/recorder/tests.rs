@@ -64,6 +64,8 @@ fn desk() -> Desk {
             ..Environment::default()
         },
         server: ServerFacts::default(),
+        variation: None,
+        workload: Default::default(),
     };
     let kept = Arc::new(Mutex::new(Kept::default()));
     let (sender, snapshots) = watch::channel(None);
@@ -110,6 +112,7 @@ fn ended(seq: u64, outcome: Outcome) -> Note {
         prompt: Prompt {
             system: None,
             user: format!("prompt {seq}").into(),
+            ..Prompt::default()
         },
     };
     let mut record = job.record(outcome, start_ns + 90 * MS);
@@ -234,6 +237,7 @@ fn failures_and_borders_reach_the_sink() {
         start_ns: 5,
         end_ns: None,
         stopped: None,
+        made: None,
     };
     desk.recorder.take(Note::Border(Box::new(border.clone())));
     border.end_ns = Some(9);

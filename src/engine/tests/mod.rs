@@ -128,6 +128,7 @@ impl Bench {
             prompts: Box::new(|seq, _| Prompt {
                 system: None,
                 user: format!("prompt {seq}").into(),
+                ..Prompt::default()
             }),
             live: Arc::new(Live::new(1_000)),
             control: Arc::clone(&control),

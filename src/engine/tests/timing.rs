@@ -18,13 +18,15 @@ async fn one_user_goes_on_at_once() {
                 stage: StageIdx(0),
                 start_ns: 0,
                 end_ns: None,
-                stopped: None
+                stopped: None,
+                made: None,
             },
             StageBorder {
                 stage: StageIdx(0),
                 start_ns: 0,
                 end_ns: Some(1_000_000_000),
-                stopped: None
+                stopped: None,
+                made: None,
             },
         ]
     );

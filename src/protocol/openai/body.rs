@@ -156,6 +156,7 @@ mod tests {
         Prompt {
             system: system.map(Into::into),
             user: "Say “hi”\n".into(),
+            ..Prompt::default()
         }
     }
 
