@@ -134,8 +134,13 @@ mod timer {
         pub(super) fn new(clock: &Clock) -> io::Result<Self> {
             let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
             let fd = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+            #[expect(
+                deprecated,
+                reason = "its successor is unsafe for descriptors that change under it; this one is owned to the end"
+            )]
+            let fd = AsyncFd::new(Fd(fd))?;
             Ok(Self {
-                fd: AsyncFd::new(Fd(fd))?,
+                fd,
                 epoch_ns: epoch_ns(clock)?,
                 armed_ns: None,
             })

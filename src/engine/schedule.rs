@@ -2,6 +2,7 @@
 //!
 //! Every time is an offset from the stage's start on an absolute grid: one late request moves no other.
 
+use crate::domain::{ArrivalProcess, Curve, Ramp};
 use crate::stats::SplitMix64;
 
 /// A level of load over a stage: requests per second, or users.
@@ -20,15 +21,6 @@ pub(super) enum Level {
     },
 }
 
-/// How the gaps between arrivals vary.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Gaps {
-    Constant,
-    Poisson,
-    /// Of that shape; below 1 in bursts, above 1 smoother than Poisson.
-    Gamma(f64),
-}
-
 /// How long a schedule is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Extent {
@@ -39,6 +31,22 @@ pub(super) enum Extent {
 const NS: f64 = 1e9;
 
 impl Level {
+    /// That level, or the ramp that leads to it.
+    pub(super) fn of(level: f64, ramp: Option<Ramp>) -> Self {
+        match ramp {
+            None => Self::Flat(level),
+            Some(Ramp { curve, from, to }) => match curve {
+                Curve::Linear => Self::Linear { from, to },
+                Curve::Exponential => Self::Exponential { from, to },
+            },
+        }
+    }
+
+    /// The highest level of the stage.
+    pub(super) fn max(self) -> f64 {
+        self.at(0.0).max(self.at(1.0))
+    }
+
     /// The level at a share (0 to 1) of the stage.
     pub(super) fn at(self, share: f64) -> f64 {
         match self {
@@ -100,7 +108,13 @@ impl Level {
 
 /// When each request is due, in ns from the stage's start, in order. Constant arrivals begin at 0; random ones one gap
 /// later. A ramp spans the whole stage, also one that ends by its count. At most `n_max`.
-pub(super) fn arrivals(rate: Level, gaps: Gaps, extent: Extent, seed: u64, n_max: u64) -> Vec<u64> {
+pub(super) fn arrivals(
+    rate: Level,
+    gaps: ArrivalProcess,
+    extent: Extent,
+    seed: u64,
+    n_max: u64,
+) -> Vec<u64> {
     let (secs, n_max) = match extent {
         Extent::Ns(ns) => (ns as f64 / NS, n_max),
         Extent::Count(n) => (n as f64 / rate.mean(), n.min(n_max)),
@@ -124,9 +138,9 @@ pub(super) fn arrivals(rate: Level, gaps: Gaps, extent: Extent, seed: u64, n_max
     let mut unit = 0.0;
     for i in 0..n_max {
         match gaps {
-            Gaps::Constant => unit = i as f64,
-            Gaps::Poisson => unit += rng.exp(1.0),
-            Gaps::Gamma(shape) => unit += rng.gamma(shape),
+            ArrivalProcess::Constant => unit = i as f64,
+            ArrivalProcess::Poisson => unit += rng.exp(1.0),
+            ArrivalProcess::Gamma(shape) => unit += rng.gamma(shape),
         }
         let Some(at_ns) = ns(rate.secs_of(unit, secs)).filter(|ns| *ns < until_ns) else {
             break;
@@ -187,7 +201,7 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
-    fn for_ns(rate: Level, gaps: Gaps, ns: u64) -> Vec<u64> {
+    fn for_ns(rate: Level, gaps: ArrivalProcess, ns: u64) -> Vec<u64> {
         arrivals(rate, gaps, Extent::Ns(ns), 7, MANY)
     }
 
@@ -198,7 +212,7 @@ mod tests {
         let secs = v["duration_s"].as_u64().unwrap();
         let due = arrivals(
             Level::Flat(rate),
-            Gaps::Poisson,
+            ArrivalProcess::Poisson,
             Extent::Ns(secs * S),
             seed,
             MANY,
@@ -231,13 +245,13 @@ mod tests {
     #[test]
     fn constant_arrivals_stand_on_an_absolute_grid() {
         assert_eq!(
-            for_ns(Level::Flat(4.0), Gaps::Constant, S),
+            for_ns(Level::Flat(4.0), ArrivalProcess::Constant, S),
             [0, S / 4, S / 2, 3 * S / 4]
         );
         // A third of a second has no end in ns: the millionth is still where it should be.
         let due = arrivals(
             Level::Flat(3.0),
-            Gaps::Constant,
+            ArrivalProcess::Constant,
             Extent::Count(MANY),
             1,
             MANY,
@@ -246,7 +260,7 @@ mod tests {
         assert_eq!((due[1], due[2], due[3]), (333_333_333, 666_666_667, S));
         assert_eq!(due[999_999], 333_333 * S);
         let stripe = vectors("poisson_schedule")["stripe_constant"].clone();
-        let whole = for_ns(Level::Flat(10.0), Gaps::Constant, 2 * S);
+        let whole = for_ns(Level::Flat(10.0), ArrivalProcess::Constant, 2 * S);
         for part in stripe.as_array().unwrap() {
             let worker = part["worker"].as_u64().unwrap() as usize;
             for (i, secs) in part["times_s_first4"]
@@ -263,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_nanoseconds_and_another_does_not() {
-        for gaps in [Gaps::Poisson, Gaps::Gamma(0.5)] {
+        for gaps in [ArrivalProcess::Poisson, ArrivalProcess::Gamma(0.5)] {
             let of = |seed| arrivals(Level::Flat(50.0), gaps, Extent::Count(500), seed, MANY);
             assert_eq!(of(3), of(3));
             assert_ne!(of(3), of(4));
@@ -279,7 +293,7 @@ mod tests {
         for shape in [0.25, 4.0] {
             let due = arrivals(
                 Level::Flat(100.0),
-                Gaps::Gamma(shape),
+                ArrivalProcess::Gamma(shape),
                 Extent::Count(20_000),
                 5,
                 MANY,
@@ -301,7 +315,7 @@ mod tests {
                 from: 0.0,
                 to: 10.0,
             },
-            Gaps::Constant,
+            ArrivalProcess::Constant,
             10 * S,
         );
         assert_eq!(due.len(), 50);
@@ -314,7 +328,7 @@ mod tests {
                 from: 10.0,
                 to: 0.0,
             },
-            Gaps::Constant,
+            ArrivalProcess::Constant,
             10 * S,
         );
         assert_eq!(due.len(), 50);
@@ -325,7 +339,7 @@ mod tests {
             from: 10.0,
             to: 50.0,
         };
-        let due = arrivals(ramp, Gaps::Constant, Extent::Count(60), 1, MANY);
+        let due = arrivals(ramp, ArrivalProcess::Constant, Extent::Count(60), 1, MANY);
         assert_eq!((due.len(), due[20]), (60, S), "10·1 + 40·1²/4 = 20");
         assert!(due[59] < 2 * S);
     }
@@ -334,7 +348,7 @@ mod tests {
     fn an_exponential_ramp_doubles_in_equal_times() {
         // From 1 to 8/s over 3 s: n(t) = (2^t − 1)/ln 2.
         let ramp = Level::Exponential { from: 1.0, to: 8.0 };
-        let due = for_ns(ramp, Gaps::Constant, 3 * S);
+        let due = for_ns(ramp, ArrivalProcess::Constant, 3 * S);
         assert_eq!(due.len(), 11, "7/ln 2 = 10.1");
         for (i, at) in due.iter().enumerate() {
             let exact = (i as f64 * 2.0_f64.ln()).ln_1p() / 2.0_f64.ln() * 1e9;
@@ -343,8 +357,8 @@ mod tests {
         // Equal ends are no ramp.
         let flat = Level::Exponential { from: 5.0, to: 5.0 };
         assert_eq!(
-            for_ns(flat, Gaps::Constant, S),
-            for_ns(Level::Flat(5.0), Gaps::Constant, S)
+            for_ns(flat, ArrivalProcess::Constant, S),
+            for_ns(Level::Flat(5.0), ArrivalProcess::Constant, S)
         );
         // A ramp that hardly rises comes to the flat one, to the nanosecond.
         let nearly = Level::Linear {
@@ -352,8 +366,8 @@ mod tests {
             to: 5.000_000_000_001,
         };
         assert_eq!(
-            for_ns(nearly, Gaps::Constant, S),
-            for_ns(Level::Flat(5.0), Gaps::Constant, S)
+            for_ns(nearly, ArrivalProcess::Constant, S),
+            for_ns(Level::Flat(5.0), ArrivalProcess::Constant, S)
         );
     }
 
@@ -364,7 +378,7 @@ mod tests {
             from: 0.0,
             to: 200.0,
         };
-        let due = for_ns(ramp, Gaps::Poisson, 100 * S);
+        let due = for_ns(ramp, ArrivalProcess::Poisson, 100 * S);
         assert!((due.len() as f64 - 10_000.0).abs() < 400.0, "{}", due.len());
         let early = due.iter().filter(|t| **t < 50 * S).count() as f64;
         assert!((early / due.len() as f64 - 0.25).abs() < 0.02);
@@ -381,21 +395,44 @@ mod tests {
     #[test]
     fn a_schedule_is_bounded_whatever_is_asked() {
         assert_eq!(
-            arrivals(Level::Flat(1e9), Gaps::Constant, Extent::Ns(S), 1, 10).len(),
+            arrivals(
+                Level::Flat(1e9),
+                ArrivalProcess::Constant,
+                Extent::Ns(S),
+                1,
+                10
+            )
+            .len(),
             10
         );
-        assert!(arrivals(Level::Flat(0.0), Gaps::Poisson, Extent::Ns(S), 1, 10).is_empty());
+        assert!(
+            arrivals(
+                Level::Flat(0.0),
+                ArrivalProcess::Poisson,
+                Extent::Ns(S),
+                1,
+                10
+            )
+            .is_empty()
+        );
         assert!(
             arrivals(
                 Level::Flat(f64::NAN),
-                Gaps::Constant,
+                ArrivalProcess::Constant,
                 Extent::Count(5),
                 1,
                 10
             )
             .is_empty()
         );
-        assert!(for_ns(Level::Linear { from: 0.0, to: 0.0 }, Gaps::Constant, S).is_empty());
+        assert!(
+            for_ns(
+                Level::Linear { from: 0.0, to: 0.0 },
+                ArrivalProcess::Constant,
+                S
+            )
+            .is_empty()
+        );
     }
 
     #[test]

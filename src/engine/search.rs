@@ -142,11 +142,6 @@ impl Search {
             .min(f64::from(SEARCH_MAX_PROBES - self.n_probes)) as u32;
         left
     }
-
-    /// The largest level that met the goals.
-    pub(super) fn found(&self) -> Option<f64> {
-        self.met
-    }
 }
 
 /// From a factor of two to 10 %.
@@ -171,7 +166,7 @@ mod tests {
             };
             search.tell(level, verdict);
         }
-        (probes, search.found())
+        (probes, search.met)
     }
 
     #[test]

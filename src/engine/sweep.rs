@@ -1,7 +1,6 @@
 //! The levels of a sweep: first the most that the server gives, then steps up to and beyond it. Pure.
 
-/// The highest step as a share of the measured maximum: beyond it, so that the curve shows its bend.
-pub(super) const SWEEP_REACH: f64 = 1.2;
+use crate::domain::SWEEP_TOP;
 
 /// The rates of a sweep over a maximum of `max` requests per second: `i · 1.2 · max / n`, i = 1..n, rounded to three
 /// digits, as a person would write them. Empty where nothing could be measured.
@@ -9,7 +8,7 @@ pub(super) fn rates(max: f64, n: u32) -> Vec<f64> {
     if !max.is_finite() || max <= 0.0 {
         return Vec::new();
     }
-    let top = SWEEP_REACH * max;
+    let top = SWEEP_TOP * max;
     (1..=n)
         .map(|i| rounded(f64::from(i) * top / f64::from(n)))
         .collect()

@@ -50,9 +50,7 @@ pub(super) struct StageData {
     cut_off: u64,
     dropped: u64,
     goals: GoalTally,
-    /// First and last planned send, and how many there were (open loop).
-    due: Option<(u64, u64)>,
-    n_due: u64,
+    pace: Pace,
     /// First Measure start and last Measure end, of requests that ended well or failed.
     window: Option<(u64, u64)>,
     /// Tokens of Measure requests by their own time, and those of Drain requests inside the window.
@@ -84,8 +82,7 @@ impl StageData {
             cut_off: 0,
             dropped: 0,
             goals: GoalTally::new(goals),
-            due: None,
-            n_due: 0,
+            pace: Pace::default(),
             window: None,
             tokens: 0.0,
             has_tokens: false,
@@ -118,7 +115,7 @@ impl StageData {
             _ => {}
         }
         self.goals.push(record);
-        self.push_due(record);
+        self.pace.push(record);
         let has_ended = matches!(record.outcome.kind(), OutcomeKind::Ok | OutcomeKind::Failed);
         if is_measure && has_ended {
             let (start, end) = (record.start_ns(), record.end_ns);
@@ -126,31 +123,14 @@ impl StageData {
             self.window = Some((from.min(start), to.max(end)));
         }
         if let Some((from, to)) = self.window {
-            let (start, end) = (record.start_ns().max(from), record.end_ns.min(to));
+            // What waited for the in-flight limit was not in flight.
+            let (start, end) = (record.dispatched_ns.max(from), record.end_ns.min(to));
             self.residence_ns += u128::from(end.saturating_sub(start));
         }
         self.push_tokens(record);
         if is_measure && record.outcome.is_ok() {
             self.push_values(record);
         }
-    }
-
-    fn push_due(&mut self, record: &RequestRecord) {
-        if let Some(due_ns) = record.due_ns.filter(|_| record.from_due) {
-            let (from, to) = self.due.unwrap_or((due_ns, due_ns));
-            self.due = Some((from.min(due_ns), to.max(due_ns)));
-            self.n_due += u64::from(record.outcome.kind() != OutcomeKind::Dropped);
-        }
-    }
-
-    /// Requests let go per second between the first and the last planned send.
-    fn sent_rate(&self) -> Option<f64> {
-        let (from, to) = self.due?;
-        let secs = (to - from) as f64 / 1e9;
-        let n_gaps = (self.n_due + self.dropped).checked_sub(1)?;
-        // Those that were dropped were due too, and are what is missing.
-        let share = self.n_due as f64 / (self.n_due + self.dropped) as f64;
-        (secs > 0.0).then(|| n_gaps as f64 / secs * share)
     }
 
     /// Tokens count by their own time, whoever they belong to: a Drain request, a failed one and one that was cut off
@@ -241,7 +221,7 @@ impl StageData {
             output_token_rate: secs.filter(|_| self.has_tokens).map(|s| self.tokens / s),
             error_rate: share(self.failed, n_ended),
             error_rate_ci95: stats::wilson(self.failed, n_ended),
-            sent_rate: self.sent_rate(),
+            sent_rate: self.pace.sent_rate(),
             goals: self.goals.results(),
             attainment: self.goals.attainment(),
             goodput: secs
@@ -263,8 +243,57 @@ impl StageData {
             window_secs: self.window.map_or(0.0, |(a, b)| (b - a) as f64 / 1e9),
             residence_secs: self.residence_ns as f64 / 1e9,
             trend: trend(points, self.users),
+            due_rate: self.pace.due_rate(),
         }
     }
+}
+
+/// How an open load's requests left, beside how they were planned.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    n_due: u64,
+    n_sent: u64,
+    /// First and last planned send.
+    due: Option<(u64, u64)>,
+    /// First and last that was let go.
+    sent: Option<(u64, u64)>,
+}
+
+impl Pace {
+    fn push(&mut self, record: &RequestRecord) {
+        let Some(due_ns) = record.due_ns.filter(|_| record.from_due) else {
+            return;
+        };
+        let widened = |span: Option<(u64, u64)>, at: u64| {
+            span.map_or((at, at), |(from, to)| (from.min(at), to.max(at)))
+        };
+        self.n_due += 1;
+        self.due = Some(widened(self.due, due_ns));
+        if record.outcome.kind() != OutcomeKind::Dropped {
+            let sent_ns = record.released_ns.unwrap_or(record.dispatched_ns);
+            self.n_sent += 1;
+            self.sent = Some(widened(self.sent, sent_ns));
+        }
+    }
+
+    /// Planned sends per second.
+    fn due_rate(&self) -> Option<f64> {
+        let (from, to) = self.due?;
+        rate(self.n_due, to - from)
+    }
+
+    /// Requests let go per second: what was dropped is missing from them, and what left late stretches them.
+    fn sent_rate(&self) -> Option<f64> {
+        let ((due_from, due_to), (sent_from, sent_to)) = self.due.zip(self.sent)?;
+        let share = self.n_sent as f64 / self.n_due as f64;
+        let span = (due_to - due_from).max(sent_to - sent_from);
+        Some(rate(self.n_due, span)? * share)
+    }
+}
+
+/// Of `n` events, the first and the last of which are `span_ns` apart.
+fn rate(n: u64, span_ns: u64) -> Option<f64> {
+    (span_ns > 0).then(|| n.saturating_sub(1) as f64 / (span_ns as f64 / 1e9))
 }
 
 /// Ranks of the intervals of p50, p90, p95 and p99 for one n: nearly all metrics of a stage share theirs.
