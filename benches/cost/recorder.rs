@@ -147,6 +147,8 @@ fn head(plan: Plan, clock: &Clock) -> Arc<RunHead> {
             ..Environment::default()
         },
         server: ServerFacts::default(),
+        variation: None,
+        workload: Default::default(),
     })
 }
 

@@ -52,8 +52,7 @@ impl Quota {
     /// Requests of that many users in all; `None` when it ends by time.
     pub(super) fn n_requests(self, n_users: usize) -> Option<u64> {
         match self {
-            Self::Requests(u64::MAX) => None,
-            Self::Requests(n) => Some(n),
+            Self::Requests(n) => Some(n).filter(|n| *n != u64::MAX),
             Self::PerUser(n) => Some(n.saturating_mul(n_users as u64)),
             Self::ForNs(_) => None,
         }

@@ -182,6 +182,11 @@ fn rise(points: &[(f64, f64)]) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the times of these tests are small and above 0"
+)]
 mod tests {
     use super::*;
     use crate::stats::SplitMix64;

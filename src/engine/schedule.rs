@@ -189,6 +189,11 @@ fn ns(secs: f64) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the times of these tests are small and above 0"
+)]
 mod tests {
     use super::*;
 

@@ -96,15 +96,10 @@ impl Search {
     fn between(&self, met: f64, missed: f64) -> Option<f64> {
         if self.over_users {
             let middle = f64::midpoint(met, missed).floor();
-            return (middle > met && middle < missed && !self.is_near(met, missed))
-                .then_some(middle);
+            return (middle > met && middle < missed && !is_near(met, missed)).then_some(middle);
         }
         let middle = rounded(f64::midpoint(met, missed));
-        (middle > met && middle < missed && !self.is_near(met, missed)).then_some(middle)
-    }
-
-    fn is_near(&self, met: f64, missed: f64) -> bool {
-        met > 0.0 && missed - met <= SEARCH_TOLERANCE * met
+        (middle > met && middle < missed && !is_near(met, missed)).then_some(middle)
     }
 
     /// What came of the level that [`Search::next`] named.
@@ -142,6 +137,10 @@ impl Search {
             .min(f64::from(SEARCH_MAX_PROBES - self.n_probes)) as u32;
         left
     }
+}
+
+fn is_near(met: f64, missed: f64) -> bool {
+    met > 0.0 && missed - met <= SEARCH_TOLERANCE * met
 }
 
 /// From a factor of two to 10 %.

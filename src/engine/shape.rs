@@ -170,7 +170,7 @@ fn open(
     when_full: WhenFull,
 ) -> Open {
     let held = limits::descriptor_limit().map(|n| n.saturating_sub(SPARE_DESCRIPTORS).max(1));
-    let limit = held.map_or(u64::from(limit), |held| held.min(u64::from(limit)));
+    let limit = u64::from(limit).min(held.unwrap_or(u64::MAX));
     Open {
         due_ns: due_ns.into(),
         rows,

@@ -40,9 +40,13 @@ impl Sorted {
     }
 }
 
+/// Requests that tell how long one takes in a server that is not full yet.
+const FIRST_OF_ALL: usize = 20;
+
 #[derive(Clone, Debug)]
 pub(super) struct StageData {
     label: String,
+    is_open: bool,
     users: u32,
     ok: u64,
     failed: u64,
@@ -75,6 +79,7 @@ impl StageData {
     pub(super) fn new(stage: &Stage, goals: &[Goal]) -> Self {
         Self {
             label: stage.load.label(),
+            is_open: stage.load.is_open(),
             users: stage.load.max_in_flight(),
             ok: 0,
             failed: 0,
@@ -234,6 +239,22 @@ impl StageData {
         }
     }
 
+    /// Requests at the stage's start that fill the server up: each user's first, or in an open loop those of twice the
+    /// time that the first of all took.
+    fn filling(&self, points: &[&Point]) -> usize {
+        if !self.is_open {
+            return self.users as usize;
+        }
+        let mut by_end: Vec<&&Point> = points.iter().collect();
+        by_end.sort_by_key(|p| p.end_ns);
+        let first = by_end.iter().take(FIRST_OF_ALL);
+        let took = |p: &&&Point| p.end_ns.saturating_sub(p.start_ns);
+        let mean_ns = first.clone().map(took).sum::<u64>() / (first.len() as u64).max(1);
+        let began_ns = points.iter().map(|p| p.start_ns).min().unwrap_or(0);
+        let filled_ns = began_ns.saturating_add(2 * mean_ns);
+        points.iter().filter(|p| p.start_ns < filled_ns).count()
+    }
+
     /// `points`: this stage's Measure requests.
     pub(super) fn facts(&self, points: &[&Point]) -> StageFacts {
         let n = self.ok + self.failed;
@@ -242,7 +263,7 @@ impl StageData {
             n_users: u32::try_from(self.seen_users.len()).unwrap_or(u32::MAX),
             window_secs: self.window.map_or(0.0, |(a, b)| (b - a) as f64 / 1e9),
             residence_secs: self.residence_ns as f64 / 1e9,
-            trend: trend(points, self.users),
+            trend: trend(points, self.filling(points)),
             due_rate: self.pace.due_rate(),
         }
     }
@@ -370,8 +391,8 @@ pub(super) fn distribution(
     }
 }
 
-/// How in-flight and TTFT go through a stage, its first request of each user left out: they fill the server up.
-fn trend(points: &[&Point], users: u32) -> Option<Trend> {
+/// How in-flight and TTFT go through a stage, its first requests left out: they fill the server up.
+fn trend(points: &[&Point], n_filling: usize) -> Option<Trend> {
     let mut by_start: Vec<&Point> = points.to_vec();
     by_start.sort_by_key(|p| p.start_ns);
     let mut ends: Vec<u64> = by_start.iter().map(|p| p.end_ns).collect();
@@ -382,7 +403,7 @@ fn trend(points: &[&Point], users: u32) -> Option<Trend> {
         while ends.get(n_ended).is_some_and(|end| *end <= point.start_ns) {
             n_ended += 1;
         }
-        if i < users as usize {
+        if i < n_filling {
             continue;
         }
         let at_secs = point.start_ns as f64 / 1e9;

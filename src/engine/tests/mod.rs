@@ -1,8 +1,10 @@
 //! The executor under a paused clock, with scripted drivers: virtual nanoseconds, exact.
 
 mod endings;
+mod open;
 mod timing;
 
+use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
@@ -14,8 +16,9 @@ use super::desk::Asks;
 use super::outbox::Note;
 use super::*;
 use crate::domain::{
-    ClosedMode, Cold, ColdHow, Connections, Failure, FailureKind, InFlight, Outcome, Phase, Plan,
-    Prompt, RequestRecord, Stage, StageBorder, StageIdx, TierLength, Turn, Warmup,
+    ArrivalProcess, ClosedMode, Cold, ColdHow, Connections, Failure, FailureKind, InFlight,
+    Outcome, Phase, Prompt, RequestRecord, Stage, StageBorder, StageEnd, StageIdx, TierLength,
+    Turn, Warmup, WhenFull,
 };
 
 const MS: u64 = 1_000_000;
@@ -40,6 +43,8 @@ struct Seen {
     closes: AtomicU32,
     most_connecting: AtomicU32,
     connecting: AtomicU32,
+    /// Drivers.
+    made: AtomicU32,
     performing: AtomicU32,
     most_performing: AtomicU32,
 }
@@ -193,10 +198,13 @@ impl Bench {
         let (clock, seen) = (self.clock, Arc::clone(&self.seen));
         let (made_clock, script) = (clock.clone(), Arc::clone(&self.script));
         let made_seen = Arc::clone(&seen);
-        let make = move |_user| Scripted {
-            clock: made_clock.clone(),
-            script: Arc::clone(&script),
-            seen: Arc::clone(&made_seen),
+        let make = move |_user| {
+            made_seen.made.fetch_add(1, Relaxed);
+            Scripted {
+                clock: made_clock.clone(),
+                script: Arc::clone(&script),
+                seen: Arc::clone(&made_seen),
+            }
         };
         conduct::conduct(&self.plan, &self.desk, &self.traces, make).await;
         let (mut records, mut borders, mut in_flight) = (Vec::new(), Vec::new(), Vec::new());
@@ -224,6 +232,52 @@ fn plan(users: &str, mode: ClosedMode, length: TierLength<'_>) -> Plan {
     plan.target.connections = Connections::New;
     plan.stages = Stage::closed_tiers(users, mode, length).unwrap();
     plan
+}
+
+/// Runs in a runtime of its own, whose time stands still and begins at 0.
+fn paused<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(work)
+}
+
+/// A plan of one open stage, for so many seconds.
+fn open_plan(rate: f64, arrival: ArrivalProcess, secs: f64) -> Plan {
+    let mut load = Load::open(rate);
+    if let Load::Open { arrival: of, .. } = &mut load {
+        *of = arrival;
+    }
+    plan_of(load, StageEnd::DurationSecs(secs))
+}
+
+fn plan_of(load: Load, end: StageEnd) -> Plan {
+    let mut plan = Plan::simple("http://127.0.0.1:1");
+    plan.target.connections = Connections::New;
+    plan.stages = vec![Stage { load, end }];
+    plan
+}
+
+/// With an in-flight limit.
+fn limited(mut plan: Plan, n: u32, policy: WhenFull) -> Plan {
+    if let Load::Open {
+        max_in_flight,
+        when_full,
+        ..
+    } = &mut plan.stages[0].load
+    {
+        (*max_in_flight, *when_full) = (NonZeroU32::new(n), policy);
+    }
+    plan
+}
+
+/// In the order of sending.
+fn by_seq(left: &Left) -> Vec<&RequestRecord> {
+    let mut records: Vec<&RequestRecord> = left.records.iter().collect();
+    records.sort_by_key(|r| r.seq);
+    records
 }
 
 /// `(dispatched, end)` in ms of each record, in the order of sending.
