@@ -49,7 +49,7 @@ mod tests {
     fn rates_go_to_120_percent_of_the_maximum() {
         assert_eq!(rates(100.0, 4), [30.0, 60.0, 90.0, 120.0]);
         assert_eq!(rates(55.0, 3), [22.0, 44.0, 66.0]);
-        assert_eq!(rates(1.0, 7)[0], 0.171, "1.2/7 = 0.171428…");
+        assert_eq!(rates(1.0, 7).first(), Some(&0.171), "1.2/7 = 0.171428…");
         assert_eq!(rates(12_345.6, 2), [7_410.0, 14_800.0]);
         assert!(rates(0.0, 4).is_empty() && rates(f64::NAN, 4).is_empty());
     }
