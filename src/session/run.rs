@@ -12,8 +12,8 @@ use super::keys::Keys;
 use super::message::Event;
 use super::{prompts, target};
 use crate::domain::{
-    Accumulator, Detail, Environment, Health, Issue, LiveSnapshot, Plan, RequestRecord, RunData,
-    RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder, TargetInfo,
+    Accumulator, Detail, Environment, Health, Issue, LiveSnapshot, Mark, Plan, RequestRecord,
+    RunData, RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder, TargetInfo,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
 use crate::protocol::{self, SharedAdapter};
@@ -193,6 +193,7 @@ impl Run {
             connector: prepared.connector,
             // Run again, a plan asks the same of the server; its unique markers are new, or a prefix cache would help.
             prompts: prepared.prompts.salted(head.started_unix_ns.unsigned_abs()),
+            traces: Vec::new(),
             file: Some(path.clone()),
         };
         let outlets = Outlets {
@@ -469,6 +470,10 @@ impl Sink for JournalSink {
 
     fn border(&mut self, border: &StageBorder) {
         self.0.border(border.clone());
+    }
+
+    fn mark(&mut self, mark: &Mark) {
+        self.0.mark(mark.clone());
     }
 
     fn sample(&mut self, at_ns: u64, health: &Health) {
