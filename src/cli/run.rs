@@ -53,10 +53,10 @@ impl Door {
 }
 
 pub(super) fn run(args: &RunArgs) -> ExitCode {
-    if args.plan.is_none() && args.url.is_none() {
+    if args.plan.plan.is_none() && args.plan.target.url.is_none() {
         return super::fail("say what to measure: a plan file, or --url URL");
     }
-    let plan = match super::plan::plan_from_args(args) {
+    let plan = match super::plan::plan_from_args(&args.plan) {
         Ok(plan) => plan,
         Err(issues) => {
             for issue in &issues {

@@ -1,5 +1,6 @@
 //! When requests are sent: stages, their load and when they stop.
 
+mod lengths;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,7 @@ mod message;
 mod probe;
 mod run;
 mod target;
+mod vary;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,10 +21,11 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::LiveSnapshot;
 
 pub use door::{
-    EndSignal, Preset, demo_plan, new_plan, open_run, presets, read_plan, schema, set_field,
-    start_demo_server,
+    EndSignal, Preset, demo_plan, new_plan, open_run, plan_text, preset_plan, presets, read_plan,
+    schema, set_field, start_demo_server,
 };
 pub use message::{Command, Event, RunRef, SaveWhat, SecretText};
+pub use vary::estimate;
 
 /// Commands that may wait; a front end sends a handful a second.
 const COMMANDS_MAX: usize = 256;

@@ -6,7 +6,7 @@ use crate::domain::Plan;
 /// A plan to start from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Preset {
-    /// As in `inferometer plan new --preset tiers`.
+    /// As in `inferometer plan new tiers`.
     pub id: &'static str,
     /// As in the window's menu.
     pub title: &'static str,
@@ -18,6 +18,21 @@ impl Preset {
     /// The plan; `None` only if the file were broken, which a test rules out.
     pub fn plan(&self) -> Option<Plan> {
         check_text(self.text).plan
+    }
+
+    /// The first sentence of its comment.
+    pub fn about(&self) -> String {
+        let comment: Vec<&str> = self
+            .text
+            .lines()
+            .map_while(|line| line.strip_prefix('#'))
+            .map(str::trim)
+            .collect();
+        let comment = comment.join(" ");
+        match comment.split_once(". ") {
+            Some((first, _)) => first.to_owned(),
+            None => comment.trim_end_matches('.').to_owned(),
+        }
     }
 }
 
