@@ -2,8 +2,10 @@
 
 pub mod args;
 mod detect;
+mod door;
 mod plan;
 mod print;
+mod progress;
 mod restart;
 mod run;
 mod serve;

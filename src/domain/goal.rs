@@ -56,7 +56,7 @@ impl Goal {
             Taken::PerRequest(of) => of(record).map(|value| self.allows(value)),
             Taken::PerGap => {
                 let (within, n) = self.gaps_within(record);
-                (n > 0).then(|| within as f64 >= self.share * n as f64)
+                (n > 0).then_some(within as f64 >= self.share * n as f64)
             }
             Taken::PerStage => None,
         }
@@ -116,7 +116,9 @@ impl FromStr for Goal {
         };
         let limit = match metric.metric().unit {
             Unit::Ms => {
-                parse_duration_secs(with_unit(limit.trim()).as_str()).map_err(|_| wrong())? * 1e3
+                parse_duration_secs(with_unit(limit.trim()).as_str())
+                    .map_err(|_not_a_time| wrong())?
+                    * 1e3
             }
             _ => number(limit).ok_or_else(wrong)?,
         };

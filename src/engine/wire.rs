@@ -214,6 +214,7 @@ impl WireDriver {
             http_status: reply.http_status.or(seen.status),
             connection: seen.connection,
             gradio: reply.gradio,
+            server_times: reply.server_times,
             ..job.record(outcome, end_ns)
         };
         Performed {

@@ -83,9 +83,17 @@ async fn prepare_unmasked(
     target.url = url.into();
     let prepared = match protocol {
         Protocol::Gradio => gradio::prepare(&target, workload, key, &control).await,
+        Protocol::Tgi | Protocol::Ollama | Protocol::Http | Protocol::OpenAiResponses => {
+            Err(not_spoken(protocol))
+        }
         _ => openai::prepare(&target, workload, protocol, key, &control).await,
     };
     prepared.map_err(|error| with_advice(error, &target.url))
+}
+
+fn not_spoken(protocol: Protocol) -> PrepareError {
+    let message = format!("“{}” is not spoken; choose another protocol", protocol.id());
+    PrepareError::refused("target.protocol", message)
 }
 
 /// The client for all that is not measured.
@@ -122,6 +130,9 @@ pub async fn detect_at(
         (Protocol::OpenAiChat | Protocol::OpenAiCompletions, _) => {
             let found = openai::describe(url, protocol, control).await;
             found.map(|found| found.info)
+        }
+        (Protocol::Tgi | Protocol::Ollama | Protocol::Http | Protocol::OpenAiResponses, _) => {
+            Err(not_spoken(protocol))
         }
     };
     found.map_err(|error| with_advice(error, url.as_str()))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::demo::{DemoServer, Options, Script};
-use crate::domain::{Issue, Plan, RunData};
+use crate::domain::{Issue, Plan, RunData, Template};
 use crate::store;
 
 /// A plan that comes with the program.
@@ -101,6 +101,14 @@ pub fn read_plan(path: &Path) -> Result<Plan, Vec<String>> {
         Some(plan) if check.issues.is_empty() => Ok(plan),
         _ => Err(check.issues.iter().map(ToString::to_string).collect()),
     }
+}
+
+/// Reads the file of a target's template.
+///
+/// # Errors
+/// Every issue, each as `line 3: target.template.token: …`.
+pub fn read_template(path: &Path) -> Result<Template, Vec<String>> {
+    store::read_template(path)
 }
 
 /// The plan with one field changed, as `--set FIELD=VALUE` does.

@@ -22,7 +22,7 @@ use crate::domain::LiveSnapshot;
 
 pub use door::{
     EndSignal, Preset, demo_plan, new_plan, open_run, plan_text, preset_plan, presets, read_plan,
-    schema, set_field, start_demo_server,
+    read_template, schema, set_field, start_demo_server,
 };
 pub use message::{Command, Event, RunRef, SaveWhat, SecretText};
 pub use vary::estimate;

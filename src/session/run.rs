@@ -13,7 +13,7 @@ use super::message::Event;
 use super::target;
 use crate::domain::{
     Accumulator, Detail, Environment, Health, Issue, LiveSnapshot, Plan, RequestRecord, RunData,
-    RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder, TargetInfo,
+    RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder, TargetInfo, Variation,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
 use crate::protocol::{self, PrepareError, SharedAdapter};
@@ -41,10 +41,19 @@ pub(super) struct Running {
 #[derive(Default)]
 struct Switch(Option<RunSwitch>);
 
+/// What is run, and where to.
+pub(super) struct Start {
+    /// Varies nothing.
+    pub(super) plan: Arc<Plan>,
+    /// None: the data folder.
+    pub(super) out: Option<PathBuf>,
+    /// Which of several runs it is; an empty group becomes the run's own id.
+    pub(super) variation: Option<Variation>,
+}
+
 impl Running {
     pub(super) fn start(
-        plan: Arc<Plan>,
-        out: Option<PathBuf>,
+        start: Start,
         keys: Keys,
         outbox: Outbox,
         snapshots: watch::Sender<LiveSnapshot>,
@@ -53,8 +62,9 @@ impl Running {
         let file = Arc::new(Mutex::new(None));
         let (cancel, cancelled) = oneshot::channel();
         let run = Run {
-            plan,
-            out,
+            plan: start.plan,
+            out: start.out,
+            variation: start.variation,
             keys,
             outbox,
             snapshots,
@@ -121,6 +131,7 @@ impl Running {
 struct Run {
     plan: Arc<Plan>,
     out: Option<PathBuf>,
+    variation: Option<Variation>,
     keys: Keys,
     outbox: Outbox,
     snapshots: watch::Sender<LiveSnapshot>,
@@ -189,7 +200,7 @@ impl Run {
 
     async fn measure(self, prepared: Prepared) -> Ended {
         let clock = Clock::new();
-        let head = Arc::new(head(&self.plan, prepared.info.facts.clone(), &clock));
+        let head = Arc::new(self.head(prepared.info.facts.clone(), &clock));
         let (path, begun) = match self.begin_file(&head, prepared.redactor).await {
             Ok(begun) => begun,
             Err(message) => return Ended::Refused(vec![Issue::new("--out", message)]),
@@ -303,8 +314,18 @@ impl Run {
         Ended::Run(Arc::new(run))
     }
 
+    /// The run's first line.
+    fn head(&self, server: ServerFacts, clock: &Clock) -> RunHead {
+        let mut head = head(&self.plan, server, clock);
+        head.variation.clone_from(&self.variation);
+        if let Some(variation) = head.variation.as_mut().filter(|v| v.group.is_empty()) {
+            variation.group.clone_from(&head.id);
+        }
+        head
+    }
+
     fn show_preparing(&self, what: &str) {
-        let head = Arc::new(head(&self.plan, ServerFacts::default(), &Clock::new()));
+        let head = Arc::new(self.head(ServerFacts::default(), &Clock::new()));
         let mut empty = Accumulator::new(&self.plan);
         let summary = Arc::new(empty.summary(Detail::Live, &[], &RunFacts::default()));
         let run = RunData {
@@ -414,7 +435,7 @@ fn is_zst(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "zst")
 }
 
-/// The run's first line.
+/// The run's first line, but for what it is a variation of.
 fn head(plan: &Arc<Plan>, server: ServerFacts, clock: &Clock) -> RunHead {
     let started_unix_ns = clock.epoch_unix_ns();
     let started = jiff::Timestamp::from_nanosecond(i128::from(started_unix_ns)).unwrap_or_default();

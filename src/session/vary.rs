@@ -1,8 +1,14 @@
 //! One plan with varied fields becomes several plans, each a run of its own.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::domain::{Estimate, Issue, Plan, Variant, Vary, variants};
+use super::message::Event;
+use super::run::Start;
+use crate::domain::{
+    Estimate, Issue, Plan, RunData, Variant, Variation, Vary, variant_words, variants,
+};
 use crate::store;
 
 /// One run of a varied plan.
@@ -61,7 +67,12 @@ fn with_values(base: &Plan, vary: &[Vary], values: &Variant) -> Result<Plan, Vec
     }
     if issues.is_empty() {
         let of_variation = |issue: Issue| {
-            let message = format!("{}: {}: {}", words(values), issue.field, issue.message);
+            let message = format!(
+                "{}: {}: {}",
+                variant_words(values),
+                issue.field,
+                issue.message
+            );
             Issue::new("vary", message)
         };
         issues = plan.check().into_iter().map(of_variation).collect();
@@ -71,12 +82,6 @@ fn with_values(base: &Plan, vary: &[Vary], values: &Variant) -> Result<Plan, Vec
     } else {
         Err(issues)
     }
-}
-
-/// `workload.max_tokens=16, target.model=a`.
-pub(super) fn words(values: &Variant) -> String {
-    let words: Vec<String> = values.iter().map(|(f, v)| format!("{f}={v}")).collect();
-    words.join(", ")
 }
 
 /// Runs, requests and time of the plan with all its variations.
@@ -89,6 +94,105 @@ pub fn estimate(plan: &Plan) -> Result<Estimate, Vec<Issue>> {
         all.add(&Estimate::of(&one.plan));
     }
     Ok(all)
+}
+
+/// The runs of a varied plan, those done and those still to come.
+pub(super) struct Group {
+    rest: VecDeque<Varied>,
+    out: Option<PathBuf>,
+    /// The first run's id; empty until there is one.
+    id: String,
+    of: u32,
+    /// The variation under way, or the last one.
+    now: Option<(u32, Variant)>,
+    n_run: u32,
+    is_stopped: bool,
+}
+
+impl Group {
+    /// Looks for the files, so that none of them is found in the way in the middle. Blocks.
+    ///
+    /// # Errors
+    /// Every issue of the plan, of its variations and of their files.
+    pub(super) fn of(plan: &Plan, out: Option<PathBuf>) -> Result<Self, Vec<Issue>> {
+        let rest = VecDeque::from(varied(plan)?);
+        let n = rest.len();
+        let files = out
+            .iter()
+            .flat_map(|out| (0..n).map(|i| numbered(out, i, n)));
+        let in_the_way = |path: &PathBuf| path.exists() || path.with_extension("").exists();
+        let issues: Vec<Issue> = files
+            .filter(in_the_way)
+            .map(|path| {
+                let name = path.display();
+                let message = format!("there is a file already, choose another name: “{name}”");
+                Issue::new("--out", message)
+            })
+            .collect();
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        Ok(Self {
+            rest,
+            out,
+            id: String::new(),
+            of: u32::try_from(n).unwrap_or(u32::MAX),
+            now: None,
+            n_run: 0,
+            is_stopped: false,
+        })
+    }
+
+    /// What to tell, and what to start, if anything.
+    pub(super) fn next(&mut self) -> (Event, Option<Start>) {
+        let of = self.of;
+        let next = self.rest.pop_front().filter(|_| !self.is_stopped);
+        let Some(Varied { values, plan }) = next else {
+            let n_run = self.n_run;
+            return (Event::VariationsEnded { n_run, of }, None);
+        };
+        let index = self.now.as_ref().map_or(0, |(index, _)| index + 1);
+        self.now = Some((index, values.clone()));
+        let out = self.out.as_deref();
+        let start = Start {
+            plan: Arc::new(plan),
+            out: out.map(|out| numbered(out, index as usize, of as usize)),
+            variation: Some(Variation {
+                group: self.id.clone(),
+                index,
+                of,
+                values: values.clone(),
+            }),
+        };
+        (Event::VariationStarted { index, of, values }, Some(start))
+    }
+
+    /// No further one is to be run.
+    pub(super) fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    pub(super) fn ran(&mut self, run: &RunData) {
+        self.n_run += 1;
+        if let Some(variation) = run.head.variation.as_ref().filter(|_| self.id.is_empty()) {
+            self.id.clone_from(&variation.group);
+        }
+    }
+
+    /// The one under way did not start.
+    pub(super) fn refused(&self, issues: Vec<Issue>) -> Event {
+        let (index, values) = self.now.clone().unwrap_or_default();
+        Event::VariationRefused {
+            index,
+            of: self.of,
+            values,
+            issues,
+        }
+    }
 }
 
 /// The file of one of several runs: its number, from 1, before the ending of the name asked for.
@@ -138,11 +242,8 @@ mod tests {
 
     #[test]
     fn every_variation_is_checked_before_one_is_run() {
-        let issues = varied(&plan(&[
-            "workload.max_tokens=16,x,0",
-            "stages.0.users=1,2",
-        ]))
-        .unwrap_err();
+        let issues =
+            varied(&plan(&["workload.max_tokens=16,x,0", "stages.0.users=1,2"])).unwrap_err();
         assert_eq!(issues.len(), 2, "{issues:?}");
         for (issue, value) in issues.iter().zip(["x", "0"]) {
             assert_eq!(issue.field, "vary.0");
@@ -150,7 +251,10 @@ mod tests {
             assert!(issue.message.starts_with(&named), "{issue:?}");
         }
         let issues = varied(&plan(&["target.modle=a"])).unwrap_err();
-        assert!(issues[0].message.contains("did you mean “model”?"), "{issues:?}");
+        assert!(
+            issues[0].message.contains("did you mean “model”?"),
+            "{issues:?}"
+        );
     }
 
     #[test]

@@ -369,13 +369,15 @@ impl Walk<'_> {
         let Some((kind, must, may)) = LOADS.iter().find(|(k, ..)| kind == Some(*k)) else {
             return;
         };
-        // One that stands there but is wrong was told already.
-        let is_told = |name: &str| self.issues.iter().any(|i| i.field == join(path, name));
-        let is_missing = |name: &&&str| !load.contains_key(**name) && !is_told(name);
-        let missing: Vec<&str> = must.iter().filter(is_missing).copied().collect();
-        for name in missing {
-            let message = format!("is missing: a load of kind “{kind}” needs it");
-            self.add(&join(path, name), message);
+        for name in must.iter().filter(|name| !load.contains_key(**name)) {
+            let field = join(path, name);
+            // One that is there and wrong has its issue already.
+            if self.issues.iter().all(|i| i.field != field) {
+                self.add(
+                    &field,
+                    format!("is missing: a load of kind “{kind}” needs it"),
+                );
+            }
         }
         let is_strange = |name: &&String| {
             name.as_str() != "kind"

@@ -36,42 +36,36 @@ impl Preset {
     }
 }
 
+/// A preset by its id, which is its file's name too.
+macro_rules! preset {
+    ($id:literal, $title:literal) => {
+        Preset {
+            id: $id,
+            title: $title,
+            text: include_str!(concat!("../../resources/plans/", $id, ".plan.toml")),
+        }
+    };
+}
+
 const PRESETS: &[Preset] = &[
-    Preset {
-        id: "demo",
-        title: "Demo",
-        text: include_str!("../../resources/plans/demo.plan.toml"),
-    },
-    Preset {
-        id: "iterations",
-        title: "Iterations",
-        text: include_str!("../../resources/plans/iterations.plan.toml"),
-    },
-    Preset {
-        id: "tiers",
-        title: "Tiers 1, 10, 100",
-        text: include_str!("../../resources/plans/tiers.plan.toml"),
-    },
-    Preset {
-        id: "burst",
-        title: "Burst tiers",
-        text: include_str!("../../resources/plans/burst.plan.toml"),
-    },
-    Preset {
-        id: "space",
-        title: "Space check",
-        text: include_str!("../../resources/plans/space.plan.toml"),
-    },
-    Preset {
-        id: "long-streams",
-        title: "Long streams",
-        text: include_str!("../../resources/plans/long-streams.plan.toml"),
-    },
-    Preset {
-        id: "duration",
-        title: "Duration tiers",
-        text: include_str!("../../resources/plans/duration.plan.toml"),
-    },
+    preset!("demo", "Demo"),
+    preset!("iterations", "Iterations"),
+    preset!("tiers", "Tiers 1, 10, 100"),
+    preset!("burst", "Burst tiers"),
+    preset!("space", "Space check"),
+    preset!("long-streams", "Long streams"),
+    preset!("duration", "Duration tiers"),
+    preset!("single-request", "Single request"),
+    preset!("constant-rate", "Constant rate"),
+    preset!("sweep", "Sweep"),
+    preset!("search", "Search for the goals' load"),
+    preset!("chat", "Chat, multi-turn"),
+    preset!("code-generation", "Code generation"),
+    preset!("classification", "Classification"),
+    preset!("fixed-length", "Fixed length"),
+    preset!("long-context-rag", "Long-context RAG"),
+    preset!("space-check", "Space check with goals"),
+    preset!("gradio-tiers", "Gradio tiers 1, 10, 100"),
 ];
 
 /// The plans that come with the program, in the order of a menu.

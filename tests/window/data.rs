@@ -5,8 +5,8 @@ use std::sync::Arc;
 use inferometer::domain::{
     Accumulator, Caution, CautionId, ClosedMode, Cold, Detail, Ended, Environment, Failure,
     FailureKind, Health, Outcome, Phase, Plan, Progress, RequestRecord, RunData, RunFacts, RunHead,
-    RunState, ServerFacts, Stage, StageBorder, StageIdx, Stamps, Target, TierLength, TokenSource,
-    Warmup,
+    RunState, ServerFacts, ServerTimes, Stage, StageBorder, StageIdx, Stamps, Target, TierLength,
+    TokenSource, Warmup,
 };
 
 const MS: f64 = 1e6;
@@ -121,6 +121,7 @@ fn record(
         http_status: Some(200),
         connection: None,
         gradio: None,
+        server_times: ServerTimes::default(),
         prompt: None,
         answer: None,
         released_ns: None,
@@ -254,6 +255,7 @@ pub(crate) fn run_of(
     let live = !matches!(state, RunState::Finished | RunState::Interrupted);
     let detail = if live { Detail::Live } else { Detail::Full };
     let mut accumulator = Accumulator::new(plan);
+    borders.iter().for_each(|border| accumulator.border(border));
     for record in records {
         accumulator.push(record);
     }
@@ -269,7 +271,7 @@ pub(crate) fn run_of(
     let mut summary = accumulator.summary(detail, &borders, &facts);
     summary.verdict.n_checks = 10;
     summary.verdict.n_passed = 10;
-    let gaps = (0..plan.stages.len())
+    let gaps = (0..accumulator.plan().stages.len())
         .map(|i| accumulator.gaps(StageIdx::from_index(i)))
         .collect();
     RunData {
@@ -284,7 +286,7 @@ pub(crate) fn run_of(
         file: Some("/home/me/Inferometer/2026-11-21-1432-llama-3.1-8b.run.jsonl".into()),
         file_bytes: 412_000,
         revision: records.len() as u64,
-        as_run: TODO_AS_RUN,
+        as_run: Arc::new(accumulator.plan().clone()),
         marks: Vec::new(),
     }
 }

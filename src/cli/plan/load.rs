@@ -112,9 +112,11 @@ impl Kind<'_> {
             Ok(vec![Stage { load, end }])
         };
         match self {
-            Self::Iterations(n) => {
-                Stage::closed_tiers("1", ClosedMode::Steady, TierLength::Requests(&n.to_string()))
-            }
+            Self::Iterations(n) => Stage::closed_tiers(
+                "1",
+                ClosedMode::Steady,
+                TierLength::Requests(&n.to_string()),
+            ),
             Self::Tiers(users) => {
                 let length = TierLength::RequestsPerUser(REQUESTS_PER_USER);
                 Stage::closed_tiers(users, ClosedMode::Steady, length)
@@ -236,12 +238,15 @@ fn shape(stages: &mut [Stage], args: &LoadArgs, issues: &mut Vec<Issue>) {
         }
         _ => false,
     });
-    put.each("--ramp", new_ramp, "--rate or --tiers", |load, new| {
-        match load {
+    put.each(
+        "--ramp",
+        new_ramp,
+        "--rate or --tiers",
+        |load, new| match load {
             Load::Open { ramp, .. } | Load::Closed { ramp, .. } => is_set(ramp, Some(new)),
             _ => false,
-        }
-    });
+        },
+    );
     let with = "--rate or --replay";
     put.each("--max-in-flight", limit, with, |load, new| match load {
         Load::Open { max_in_flight, .. } | Load::Replay { max_in_flight, .. } => {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use super::args::PlanArgs;
 use super::{exit, print};
-use crate::domain::{Goal, GOAL_PRESETS, GoalPreset, Issue, Plan, Vary, VaryMode};
+use crate::domain::{GOAL_PRESETS, Goal, GoalPreset, Issue, Plan, Vary, VaryMode};
 use crate::session;
 
 /// The plan that the arguments ask for.

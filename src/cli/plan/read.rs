@@ -26,7 +26,11 @@ pub(super) fn chosen<T: Copy>(
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         format!("“{text}” is none of {}", words.join(", "))
     };
-    told(flag, found.map(|(_, value)| *value).ok_or_else(list), issues)
+    told(
+        flag,
+        found.map(|(_, value)| *value).ok_or_else(list),
+        issues,
+    )
 }
 
 /// A number with a type that holds what it may be; `what` names it with its unit.

@@ -1,6 +1,8 @@
 //! Other lengths for stages that stand already.
 
-use super::{Issue, Over, Stage, TierLength, stage_ends};
+use super::super::{Issue, Over};
+use super::parse::stage_ends;
+use super::{Stage, TierLength};
 
 impl Stage {
     /// Gives stages another length each, as [`Stage::closed_tiers`] and [`Stage::open_rates`] read it.

@@ -30,7 +30,7 @@ const OTHER_PAGES: [&str; 6] = [
 impl Address {
     pub fn of(url: &Url) -> Self {
         let path = url.path().trim_end_matches('/');
-        let (path, api) = [Api::Chat, Api::Completions]
+        let (path, api) = [Api::Chat, Api::Completions, Api::Responses]
             .into_iter()
             .find_map(|api| Some((path.strip_suffix(api.route())?, Some(api))))
             .unwrap_or((path, None));

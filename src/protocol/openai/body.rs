@@ -58,6 +58,7 @@ impl BodyTemplate {
         let prompt = match self.api {
             Api::Chat => messages_json(prompt),
             Api::Completions => text_json(prompt),
+            Api::Responses => messages_json(prompt),
         };
         Bytes::from([halves.before.as_str(), &prompt.to_string(), after].concat())
     }
@@ -87,10 +88,10 @@ fn body_json(parts: BodyParts<'_>, with_usage: bool) -> Value {
     }
     body.insert(parts.api.prompt_field().to_owned(), SLOT.into());
     if let Some(max_tokens) = parts.max_tokens {
-        body.insert("max_tokens".to_owned(), max_tokens.into());
+        body.insert(parts.api.limit_field().to_owned(), max_tokens.into());
     }
     body.insert("stream".to_owned(), parts.stream.into());
-    if parts.stream && with_usage {
+    if parts.stream && with_usage && parts.api != Api::Responses {
         body.insert("stream_options".to_owned(), json!({"include_usage": true}));
     }
     merge(&mut body, parts.extra);

@@ -33,6 +33,12 @@ pub(super) struct Chunk<'a> {
     pub delta: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub response: Option<&'a RawValue>,
+    /// Of its `error` event.
+    #[serde(default, borrow)]
+    pub message: Text<'a>,
+    /// Of its one-shot answer.
+    #[serde(default, borrow)]
+    pub output: Option<&'a RawValue>,
 }
 
 impl Chunk<'_> {
