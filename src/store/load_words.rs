@@ -19,7 +19,9 @@ fn stages(stages: &[Stage]) -> String {
     }
     let levels = |is: fn(&Load) -> bool| {
         let levels = stages.iter().filter(|s| is(&s.load));
-        levels.map(|s| s.load.level().to_string()).collect::<Vec<_>>()
+        levels
+            .map(|s| s.load.level().to_string())
+            .collect::<Vec<_>>()
     };
     let users = levels(|load| matches!(load, Load::Closed { .. }));
     let rates = levels(|load| matches!(load, Load::Open { .. }));
@@ -72,8 +74,10 @@ mod tests {
 
     #[test]
     fn each_load_has_its_words() {
-        let closed = |n| format!("{{ load = {{ kind = \"closed\", users = {n} }}, requests = 20 }}");
-        let open = |r| format!("{{ load = {{ kind = \"open\", rate = {r} }}, duration_secs = 5.5 }}");
+        let closed =
+            |n| format!("{{ load = {{ kind = \"closed\", users = {n} }}, requests = 20 }}");
+        let open =
+            |r| format!("{{ load = {{ kind = \"open\", rate = {r} }}, duration_secs = 5.5 }}");
         assert_eq!(words(&format!("[{}]", closed(1))), "1 user, 20");
         assert_eq!(words(&format!("[{}, {}]", closed(1), closed(10))), "1, 10");
         assert_eq!(words(&format!("[{}]", open("2.5"))), "2.5 req/s, 5.5 s");
@@ -86,7 +90,10 @@ mod tests {
             "3 users, 5 req/s"
         );
         for (load, expected) in [
-            ("kind = \"sweep\", steps = 10, max_users = 128", "sweep of 10 rates"),
+            (
+                "kind = \"sweep\", steps = 10, max_users = 128",
+                "sweep of 10 rates",
+            ),
             (
                 "kind = \"sweep\", over = \"users\", steps = 5, max_users = 64",
                 "sweep to 64 users",

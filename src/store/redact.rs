@@ -9,9 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::line::Line;
-use crate::domain::{
-    CautionId, DatasetRef, TokenizerRef, Vary, is_secret_name, looks_like_secret,
-};
+use crate::domain::{CautionId, DatasetRef, TokenizerRef, Vary, is_secret_name, looks_like_secret};
 
 const MARK: &str = "[REDACTED]";
 /// A shorter value is not taken for a secret by its value: it would blot out ordinary words.
