@@ -40,12 +40,13 @@ pub(super) fn varied(plan: &Plan) -> Result<Vec<Varied>, Vec<Issue>> {
             Err(issues) => found.extend(issues),
         }
     }
-    let mut told = Vec::new();
+    let mut told: Vec<Issue> = Vec::new();
     for issue in found {
         if !told.contains(&issue) {
             told.push(issue);
         }
     }
+    told.sort_by(|a, b| a.field.cmp(&b.field));
     if told.is_empty() { Ok(all) } else { Err(told) }
 }
 

@@ -13,7 +13,8 @@ pub(super) fn named(issues: Vec<Issue>, args: &PlanArgs) -> Vec<Issue> {
             named.push(issue);
             continue;
         };
-        if !named.iter().any(|n| n.field == *flag) {
+        let is_again = issue.field.starts_with("stages.") && named.iter().any(|n| n.field == *flag);
+        if !is_again {
             named.push(Issue::new(*flag, issue.message));
         }
     }
