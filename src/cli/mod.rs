@@ -3,6 +3,7 @@
 pub mod args;
 mod detect;
 mod door;
+mod keys;
 mod plan;
 mod print;
 mod progress;

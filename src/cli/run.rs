@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use super::args::{DemoArgs, RunArgs, ShowArgs};
 use super::door::Door;
+use super::keys::Keys;
 use super::progress::Progress;
 use super::restart::Restarts;
 use super::{exit, print, summary};
-use crate::domain::{Issue, OutcomeKind, Plan, RunData, RunState, variant_words};
+use crate::domain::{
+    ColdHow, Issue, LiveSnapshot, OutcomeKind, Plan, RunData, RunState, variant_words,
+};
 use crate::session::{Command, Event};
 
 pub(super) fn run(args: &RunArgs) -> ExitCode {
@@ -73,6 +76,9 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: Show) -> ExitCode {
         return super::fail(&message);
     }
     let is_varied = !plan.vary.is_empty();
+    // The question of the cold probe is answered by the same input.
+    let asks = plan.cold.requests > 0 && plan.cold.how == ColdHow::Restarted;
+    let listens = !asks && !show.quiet;
     if is_varied && !show.quiet {
         match crate::session::estimate(&plan) {
             Ok(estimate) => print::err(&estimate.to_string()),
@@ -84,6 +90,8 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: Show) -> ExitCode {
         out,
     });
     let mut following = Following {
+        keys: listens.then(Keys::listen).flatten(),
+        latest: None,
         is_varied,
         progress: Progress::new(show.quiet),
         show,
@@ -113,6 +121,8 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: Show) -> ExitCode {
 /// A run, or several variations of one, as the terminal follows them.
 struct Following {
     show: Show,
+    keys: Option<Keys>,
+    latest: LiveSnapshot,
     is_varied: bool,
     progress: Progress,
     restarts: Restarts,
@@ -211,11 +221,17 @@ impl Following {
                 } else {
                     self.progress.show(&run);
                 }
+                self.latest = Some(run);
             }
             // The run is gone; its last event comes right after, or told what failed already.
             Some(None) => self.looks_without_a_run = 1,
             None if self.looks_without_a_run > 0 => self.looks_without_a_run += 1,
             None => {}
+        }
+        if let (Some(keys), Some(run)) = (&mut self.keys, &self.latest) {
+            for command in keys.commands(run) {
+                door.send(command);
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use super::vary::Group;
 use super::{door, files, probe};
 use crate::demo::DemoServer;
 use crate::domain::{Issue, LiveSnapshot, Plan};
+use crate::engine::RunSwitch;
 
 /// What the window's repaint is behind.
 pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -101,7 +102,7 @@ impl Core {
                 self.group.iter_mut().for_each(Group::stop);
                 self.run.iter_mut().for_each(Running::abort);
             }
-            Command::ServerRestarted => self.run.iter_mut().for_each(Running::server_restarted),
+            Command::ServerRestarted => self.steer(RunSwitch::server_restarted),
             Command::Detect { text, target } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());
                 self.tasks.spawn(async move {
@@ -123,6 +124,8 @@ impl Core {
                 self.out.tell(event).await;
             }
             Command::Shutdown => {}
+            // SEAM: RunSwitch
+            Command::Pause | Command::Resume | Command::SetLevel(_) | Command::Mark(_) => {}
             other => {
                 let busy = self.run.as_ref().and_then(Running::file);
                 let out = self.out.clone();
@@ -132,6 +135,13 @@ impl Core {
                     }
                 });
             }
+        }
+    }
+
+    /// Tells the run under way, if it has begun to send.
+    fn steer(&self, tell: impl FnOnce(&RunSwitch)) {
+        if let Some(run) = &self.run {
+            run.steer(tell);
         }
     }
 

@@ -24,6 +24,13 @@ pub enum Command {
     Abort,
     /// The person has restarted the server, as the cold probe asked.
     ServerRestarted,
+    /// Send nothing until [`Command::Resume`]; what is in flight ends.
+    Pause,
+    Resume,
+    /// Go on with so many users, or requests per second where the stage is an open one.
+    SetLevel(f64),
+    /// Mark this moment on the time axis.
+    Mark(String),
     /// Find out what stands behind a URL, a Space name or a curl command.
     Detect {
         text: String,

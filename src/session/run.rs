@@ -105,8 +105,9 @@ impl Running {
         }
     }
 
-    pub(super) fn server_restarted(&mut self) {
-        self.with_switch(RunSwitch::server_restarted);
+    /// Tells the engine; nothing where it has not begun.
+    pub(super) fn steer(&self, tell: impl FnOnce(&RunSwitch)) {
+        self.with_switch(tell);
     }
 
     /// The file that is being written.
