@@ -2,12 +2,15 @@
 //!
 //! [`Session::start`] owns the runtime and takes the wake call as a closure, so nothing below the window knows egui.
 
+mod closing;
 mod core;
 mod door;
 mod files;
+mod head;
 mod keys;
 mod message;
 mod probe;
+mod prompts;
 mod run;
 mod target;
 mod vary;
