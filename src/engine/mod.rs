@@ -296,7 +296,7 @@ pub fn start_with<D: Driver>(
         file: setup.file,
         clock: setup.clock.clone(),
         adapter: setup.adapter,
-        counter: prompts.counter(),
+        counter: setup.prompts.counter(),
         live: Arc::clone(&live),
         control: Arc::clone(&control),
         ticks: Arc::clone(&ticks),
