@@ -16,6 +16,7 @@ mod plans;
 mod real;
 mod reliability;
 mod truth;
+mod visitors;
 #[cfg(feature = "testing")]
 mod window;
 #[cfg(feature = "testing")]

@@ -117,6 +117,10 @@ pub trait Adapter: Send + Sync {
     /// A new exchange for this prompt. `user` and `seq` make session names unique.
     fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
     fn facts(&self) -> &crate::domain::ServerFacts;
+    /// Where visitors of the target go beside the measured requests; `None` where it has no pages and files.
+    fn visits(&self) -> Option<&gradio::Visits> {
+        None
+    }
     /// The server refused to be asked for token counts during the run, so requests go without.
     fn usage_refused(&self) -> bool {
         false

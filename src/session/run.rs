@@ -12,8 +12,9 @@ use super::keys::Keys;
 use super::message::Event;
 use super::target;
 use crate::domain::{
-    Accumulator, Detail, Environment, Health, Issue, LiveSnapshot, Plan, RequestRecord, RunData,
-    RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder, TargetInfo,
+    Accumulator, BesideRecord, Detail, Environment, Health, Issue, LiveSnapshot, Plan,
+    RequestRecord, RunData, RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder,
+    TargetInfo,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
 use crate::protocol::{self, PrepareError, SharedAdapter};
@@ -176,6 +177,7 @@ impl Run {
                     vec![Issue::new("target.unreachable", failure.message)]
                 }
             })?;
+        engine::check_visitors(plan, &adapter).map_err(one)?;
         let connector = target::connector(&plan.target, &info).map_err(one)?;
         let redactor = Redactor::new(key.iter().map(|key| key.expose_secret()));
         Ok(Prepared {
@@ -479,6 +481,10 @@ impl Sink for JournalSink {
 
     fn border(&mut self, border: &StageBorder) {
         self.0.border(border.clone());
+    }
+
+    fn beside(&mut self, record: &BesideRecord) {
+        self.0.beside(record.clone());
     }
 
     fn sample(&mut self, at_ns: u64, health: &Health) {

@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{
-    Accumulator, Detail, Health, LiveSnapshot, Phase, Plan, Prompt, RequestRecord, RunData,
-    RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary, TimeSeries,
+    Accumulator, BesideRecord, Detail, Health, LiveSnapshot, Phase, Plan, Prompt, RequestRecord,
+    RunData, RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary, TimeSeries,
 };
 use crate::protocol::SharedAdapter;
 use crate::stats::Histogram;
@@ -35,6 +35,8 @@ pub trait Sink: Send {
     fn request(&mut self, record: &RequestRecord);
     /// A stage began (`end_ns` is `None`), and later the same stage ended.
     fn border(&mut self, border: &StageBorder);
+    /// A visitor beside the measured requests has done something.
+    fn beside(&mut self, _record: &BesideRecord) {}
     /// Once a second, and at the end.
     fn sample(&mut self, at_ns: u64, health: &Health);
     /// Lines that could not be kept: the queue to the disk was full, or the disk was.
@@ -158,6 +160,10 @@ impl Recorder {
                 self.borders.push(*border);
             }
             Note::InFlight(in_flight) => self.facts.in_flight.push(*in_flight),
+            Note::Beside(record) => {
+                self.of.sink.beside(&record);
+                self.accumulator.beside(&record);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod outputs;
 mod prepare;
 mod queue;
 mod template;
+mod visits;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub use address::{Address, resolve};
 pub use edits::{EditError, apply as apply_edits};
 pub use prepare::{describe, prepare};
+pub use visits::{Visitor, Visits};
 
 use crate::domain::{GradioMode, Prompt, ServerFacts};
 use crate::protocol::{Adapter, Exchange};
@@ -40,15 +42,17 @@ pub(crate) struct Gradio {
     facts: ServerFacts,
     /// Makes session names of two runs differ.
     run: u64,
+    visits: Visits,
 }
 
 impl Gradio {
-    fn new(job: Job, mode: GradioMode, facts: ServerFacts) -> Self {
+    fn new(job: Job, mode: GradioMode, facts: ServerFacts, visits: Visits) -> Self {
         Self {
             job: Arc::new(job),
             mode,
             facts,
             run: RandomState::new().hash_one(0),
+            visits,
         }
     }
 }
@@ -67,5 +71,9 @@ impl Adapter for Gradio {
 
     fn facts(&self) -> &ServerFacts {
         &self.facts
+    }
+
+    fn visits(&self) -> Option<&Visits> {
+        Some(&self.visits)
     }
 }
