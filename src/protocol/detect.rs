@@ -99,7 +99,7 @@ async fn prepare_unmasked(
 }
 
 /// The client for all that is not measured.
-fn connect(target: &Target, key: Option<&SecretString>) -> Result<Control, PrepareError> {
+pub fn connect(target: &Target, key: Option<&SecretString>) -> Result<Control, PrepareError> {
     let options = control_options(target, key).map_err(PrepareError::Refused)?;
     Control::new(&options).map_err(|error| {
         let field = match (&target.ca_file, error.kind) {
