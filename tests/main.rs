@@ -18,6 +18,7 @@ mod real;
 mod reliability;
 mod truth;
 mod vary;
+mod visitors;
 #[cfg(feature = "testing")]
 mod window;
 #[cfg(feature = "testing")]
