@@ -88,20 +88,15 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
     Event::Tested(Box::new(sight.report(meaning, &secrets, info)))
 }
 
-/// What the first request of a run would ask.
 async fn first_prompt(
     target: &Target,
     workload: &Workload,
     key: Option<&SecretString>,
     adapter: &SharedAdapter,
-    info: &mut TargetInfo,
+    info: &TargetInfo,
 ) -> Result<Prompt, Vec<Issue>> {
-    let mut needs = Needs {
-        n_max: Some(1),
-        ..Needs::of_workload(workload, 1)
-    };
-    needs.fetch().await.map_err(|issue| vec![issue])?;
-    let prompts = prompts::make(needs, target, key, adapter, info).await?;
+    let needs = prompts::gather(Needs::of_workload(workload, 1)).await?;
+    let (prompts, _notes) = prompts::make(needs, target, key, adapter, info).await?;
     Ok(prompts.prompt(0, Phase::Cold))
 }
 
@@ -119,8 +114,7 @@ async fn one_request(
         issues,
         ..Meaning::default()
     };
-    let mut info = info.clone();
-    let prompt = match first_prompt(target, workload, key, &adapter, &mut info).await {
+    let prompt = match first_prompt(target, workload, key, &adapter, info).await {
         Ok(prompt) => prompt,
         Err(issues) => return failed(issues),
     };

@@ -67,7 +67,10 @@ fn late_sends(facts: &Facts<'_>, ledger: &mut Ledger) {
     let mut has_due = false;
     let mut found = None;
     for (i, stage) in facts.stages.iter().enumerate() {
-        let Some(slip) = stage.metric(MetricId::Slip).and_then(|d| d.p99) else {
+        let planned = facts.plan.stage(StageIdx::from_index(i));
+        let slip = stage.metric(MetricId::Slip).and_then(|d| d.p99);
+        // That of an open load is a reason, and said as such.
+        let Some(slip) = slip.filter(|_| planned.is_none_or(|s| !s.load.is_open())) else {
             continue;
         };
         has_due = true;
