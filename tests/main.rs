@@ -14,6 +14,7 @@ mod gradio_wires;
 mod layers;
 mod openai_wires;
 mod plans;
+mod prompts;
 mod real;
 mod reliability;
 mod truth;
