@@ -19,6 +19,7 @@ mod real;
 mod reliability;
 mod truth;
 mod vary;
+mod visitors;
 #[cfg(feature = "testing")]
 mod window;
 #[cfg(feature = "testing")]

@@ -127,6 +127,10 @@ pub trait Adapter: Send + Sync {
     /// A new exchange for this prompt. `user` and `seq` make session names unique.
     fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
     fn facts(&self) -> &crate::domain::ServerFacts;
+    /// Where visitors of the target go beside the measured requests; `None` where it has no pages and files.
+    fn visits(&self) -> Option<&gradio::Visits> {
+        None
+    }
     /// Takes the payloads that prompts bring, before the first request: holds them against the target and uploads what
     /// files they name. Gives notes.
     fn bring(&self, payloads: Vec<Arc<Value>>) -> Bringing<'_> {

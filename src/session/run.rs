@@ -14,8 +14,8 @@ use super::keys::Keys;
 use super::message::Event;
 use super::{prompts, target};
 use crate::domain::{
-    Accumulator, Detail, Health, Issue, LiveSnapshot, Mark, Plan, RequestRecord, RunData, RunFacts,
-    RunHead, RunState, ServerFacts, StageBorder, TargetInfo, Variation,
+    Accumulator, BesideRecord, Detail, Health, Issue, LiveSnapshot, Mark, Plan, RequestRecord,
+    RunData, RunFacts, RunHead, RunState, ServerFacts, StageBorder, TargetInfo, Variation,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
 use crate::protocol::{self, SharedAdapter};
@@ -176,6 +176,7 @@ impl Run {
         let (adapter, mut info) = protocol::prepare(&plan.target, &plan.workload, key.as_ref())
             .await
             .map_err(prompts::issues_of)?;
+        engine::check_visitors(plan, &adapter).map_err(one)?;
         self.show_preparing("reading and making the prompts");
         let (prompts, notes) =
             prompts::make(needs, &plan.target, key.as_ref(), &adapter, &info).await?;
@@ -360,6 +361,10 @@ impl Sink for JournalSink {
 
     fn mark(&mut self, mark: &Mark) {
         self.0.mark(mark.clone());
+    }
+
+    fn beside(&mut self, record: &BesideRecord) {
+        self.0.beside(record.clone());
     }
 
     fn sample(&mut self, at_ns: u64, health: &Health) {

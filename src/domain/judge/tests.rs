@@ -1,3 +1,6 @@
+mod loads;
+mod sent;
+
 use super::*;
 use crate::domain::accumulate::fixture::{MS, bare, failed, plan, streamed};
 use crate::domain::{
@@ -11,6 +14,7 @@ struct Case {
     plan: Plan,
     records: Vec<RequestRecord>,
     borders: Vec<StageBorder>,
+    beside: Vec<BesideSummary>,
     run: RunFacts,
 }
 
@@ -59,6 +63,7 @@ fn clean() -> Case {
             stopped: None,
             made: None,
         }],
+        beside: Vec::new(),
         records,
         run,
     }
@@ -76,6 +81,7 @@ impl Case {
             stages: &acc.summaries(Detail::Live),
             records: &acc.facts(Detail::Full),
             borders: &self.borders,
+            beside: &self.beside,
             run: &self.run,
         })
     }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{
-    Accumulator, Detail, Health, LiveSnapshot, Mark, OutcomeKind, Phase, Plan, Prompt,
-    RequestRecord, RunData, RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary,
+    Accumulator, BesideRecord, Detail, Health, LiveSnapshot, Mark, OutcomeKind, Phase, Plan,
+    Prompt, RequestRecord, RunData, RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary,
     TimeSeries,
 };
 use crate::protocol::SharedAdapter;
@@ -41,6 +41,8 @@ pub trait Sink: Send {
     fn border(&mut self, border: &StageBorder);
     /// The person marked a moment.
     fn mark(&mut self, mark: &Mark);
+    /// A visitor beside the measured requests has done something.
+    fn beside(&mut self, _record: &BesideRecord) {}
     /// Once a second, and at the end.
     fn sample(&mut self, at_ns: u64, health: &Health);
     /// Lines that could not be kept: the queue to the disk was full, or the disk was.
@@ -168,6 +170,10 @@ impl Recorder {
                 self.borders.push(*border);
             }
             Note::InFlight(in_flight) => self.facts.in_flight.push(*in_flight),
+            Note::Beside(record) => {
+                self.of.sink.beside(&record);
+                self.accumulator.beside(&record);
+            }
         }
     }
 
