@@ -15,6 +15,7 @@ mod layers;
 mod native_wires;
 mod openai_wires;
 mod plans;
+mod prompts;
 mod real;
 mod reliability;
 mod truth;
