@@ -219,7 +219,9 @@ impl Core {
             (Ended::Refused(issues), _) => Event::Refused { issues },
             (Ended::Failed(message), _) => Event::Failed { message },
             (Ended::Run(run), group) => {
-                group.iter_mut().for_each(|group| group.ran(&run));
+                if let Some(group) = group {
+                    group.ran(&run);
+                }
                 Event::RunEnded { run }
             }
         };

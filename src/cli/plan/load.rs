@@ -91,12 +91,11 @@ fn length<'a>(args: &'a LoadArgs, issues: &mut Vec<Issue>) -> Option<TierLength<
     let mut length = None;
     for (flag, named) in named {
         let Some(named) = named else { continue };
-        match first {
-            Some(first) => {
-                let message = format!("goes without {first}: a stage has one length");
-                issues.push(Issue::new(flag, message));
-            }
-            None => (first, length) = (Some(flag), Some(named)),
+        if let Some(first) = first {
+            let message = format!("goes without {first}: a stage has one length");
+            issues.push(Issue::new(flag, message));
+        } else {
+            (first, length) = (Some(flag), Some(named));
         }
     }
     length
