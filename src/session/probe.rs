@@ -118,6 +118,7 @@ async fn one_request(
         Ok(prompt) => prompt,
         Err(issues) => return failed(issues),
     };
+    let info = &info;
     let connector = match target::connector(target, info) {
         Ok(connector) => connector,
         Err(issue) => return failed(vec![issue]),

@@ -14,7 +14,7 @@ use super::keys::Keys;
 use super::message::Event;
 use super::{prompts, target};
 use crate::domain::{
-    Accumulator, Detail, Health, Issue, LiveSnapshot, Plan, RequestRecord, RunData, RunFacts,
+    Accumulator, Detail, Health, Issue, LiveSnapshot, Mark, Plan, RequestRecord, RunData, RunFacts,
     RunHead, RunState, ServerFacts, StageBorder, TargetInfo, Variation,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
@@ -176,6 +176,7 @@ impl Run {
         let (adapter, mut info) = protocol::prepare(&plan.target, &plan.workload, key.as_ref())
             .await
             .map_err(prompts::issues_of)?;
+        self.show_preparing("reading and making the prompts");
         let (prompts, notes) =
             prompts::make(needs, &plan.target, key.as_ref(), &adapter, &info).await?;
         info.notes.extend(notes);
@@ -208,6 +209,7 @@ impl Run {
             connector: prepared.connector,
             // Run again, a plan asks the same of the server; its unique markers are new, or a prefix cache would help.
             prompts: prepared.prompts.salted(head.started_unix_ns.unsigned_abs()),
+            traces: Vec::new(),
             file: Some(path.clone()),
         };
         let outlets = Outlets {
@@ -354,6 +356,10 @@ impl Sink for JournalSink {
 
     fn border(&mut self, border: &StageBorder) {
         self.0.border(border.clone());
+    }
+
+    fn mark(&mut self, mark: &Mark) {
+        self.0.mark(mark.clone());
     }
 
     fn sample(&mut self, at_ns: u64, health: &Health) {
