@@ -3,6 +3,7 @@
 
 mod data;
 mod gallery;
+mod loads;
 mod measure;
 mod pictures;
 mod raster;
@@ -22,7 +23,7 @@ pub(super) fn finished() -> inferometer::domain::RunData {
 fn window_with(ctx: &egui::Context, run: Option<RunData>) -> Window {
     let mut window = Window::new(ctx, Options::default());
     if let Some(run) = run {
-        window.state.load_plan(run.plan(), PlanHome::Nowhere);
+        window.state.load_plan(&run.head.plan, PlanHome::Nowhere);
         show(&mut window, run);
     }
     window

@@ -10,7 +10,7 @@ use inferometer::app::measure::charts::DistributionKind;
 use inferometer::app::settings::ThemeChoice;
 use inferometer::domain::{RunData, RunState};
 
-use super::{data, gallery::Gallery, raster::Screen, window_with};
+use super::{data, gallery::Gallery, loads, raster::Screen, window_with};
 
 /// Where the picture goes, if it is wanted.
 fn wanted(name: &str) -> Option<std::path::PathBuf> {
@@ -119,6 +119,47 @@ fn the_measure_view() {
         });
         picture("few", size, Some(data::few), nothing);
         picture("smallest", (800.0, 560.0, dark), Some(data::live), nothing);
+    }
+}
+
+/// Runs of every load.
+const LOADS: [(&str, fn() -> RunData); 10] = [
+    ("goals", loads::with_goals),
+    ("open-live", loads::open_live),
+    ("open-drops", loads::open_with_drops),
+    ("sweep-live", loads::sweep_live),
+    ("sweep", loads::sweep),
+    ("search-live", loads::search_live),
+    ("search", loads::search),
+    ("steered", loads::steered),
+    ("paused", loads::paused),
+    ("turns", loads::conversations),
+];
+
+#[test]
+fn every_load() {
+    let nothing = |_: &mut Window, _: &mut Screen| {};
+    for (name, run) in LOADS {
+        for dark in [true, false] {
+            for size in [(1280.0, 800.0), (1000.0, 640.0)] {
+                picture(name, (size.0, size.1, dark), Some(run), nothing);
+            }
+        }
+        let size = (1280.0, 800.0, true);
+        picture(&format!("{name}-ecdf"), size, Some(run), |window, _| {
+            window.measure.distribution.0 = DistributionKind::Ecdf;
+        });
+        picture(&format!("{name}-percentiles"), size, Some(run), percentiles);
+        picture(
+            &format!("{name}-scrolled"),
+            size,
+            Some(run),
+            |window, screen| {
+                screen.point_at(820.0, 700.0);
+                screen.scroll(-2000.0);
+                screen.frame(&mut |ui| window.show(ui));
+            },
+        );
     }
 }
 

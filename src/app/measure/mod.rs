@@ -41,7 +41,10 @@ pub struct MeasureUi {
     pub focus: Option<StageIdx>,
     pub metric: Metric,
     pub distribution: Distribution,
-    pub rate: Throughput,
+    /// What is drawn over time; what suits the run until a person chooses.
+    pub rate: Option<Throughput>,
+    /// The load curve by the rate asked for instead of the one achieved.
+    pub by_asked: bool,
     pub all_findings: bool,
     pub distribution_ui: ChartUi,
     pub over_time_ui: ChartUi,
@@ -82,6 +85,12 @@ impl MeasureUi {
     /// Ends of all axes of the charts as they were last drawn.
     pub fn shown_ranges(&self) -> Vec<(f64, f64)> {
         self.charts.ranges()
+    }
+
+    /// What is drawn over time of that run.
+    pub(super) fn rate_of(&self, run: &RunData) -> Throughput {
+        let wanted = self.rate.filter(|r| Throughput::of(run).contains(r));
+        wanted.unwrap_or_else(|| Throughput::first_of(run))
     }
 
     /// Choices that belong to a run fall away with it.
@@ -370,8 +379,9 @@ impl Page<'_> {
         let choice = ChartChoice {
             metric: state.metric.0,
             distribution: state.distribution.0,
-            rate: state.rate,
+            rate: state.rate_of(self.run),
             focus: self.words.focus,
+            asked: state.by_asked,
         };
         let shown = cache.get(self.run, &choice);
         let mut time = None;

@@ -277,7 +277,7 @@ fn row_ui(
     } else {
         Sense::hover()
     };
-    let response = ui.interact(rect, ui.scope_id().with(("stage row", &row.name)), sense);
+    let response = ui.interact(rect, ui.scope_id().with(("stage row", row.stage)), sense);
     if response.clicked() {
         *focus = if *focus == row.stage { None } else { row.stage };
     }

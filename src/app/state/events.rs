@@ -167,7 +167,7 @@ impl AppState {
         if run.file.is_some() && self.library.load_plan_of == run.file {
             self.library.load_plan_of = None;
             if !self.is_locked() {
-                self.load_plan(run.plan(), PlanHome::Nowhere);
+                self.load_plan(&run.head.plan, PlanHome::Nowhere);
             }
         }
         let is_this = |p: &PathBuf| run.file.as_ref() == Some(p);

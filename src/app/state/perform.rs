@@ -232,14 +232,14 @@ impl AppState {
 
     fn run_again(&mut self) {
         if let Some(run) = self.shown.clone() {
-            self.load_plan(run.plan(), PlanHome::Nowhere);
+            self.load_plan(&run.head.plan, PlanHome::Nowhere);
         }
     }
 
     /// Loads the plan of an entry's run: from memory, or by opening its file first.
     pub fn run_again_at(&mut self, path: &Path) {
         if let Some(run) = self.opened_at(path).cloned() {
-            self.load_plan(run.plan(), PlanHome::Nowhere);
+            self.load_plan(&run.head.plan, PlanHome::Nowhere);
         } else {
             self.library.load_plan_of = Some(path.to_owned());
             self.open(OpenFor::Details, vec![path.to_owned()]);
