@@ -1,5 +1,6 @@
 //! Run files: written, killed, torn, packed, changed and opened again; hostile and foreign ones refused.
 
+mod findings;
 mod hostile;
 mod journal;
 
@@ -82,6 +83,7 @@ fn record(seq: u64, stage: u16, phase: Phase) -> RequestRecord {
             address: Some("127.0.0.1:8000".to_owned()),
         }),
         gradio: None,
+        server_times: ServerTimes([("eval_duration".to_owned(), 9_000_000)].into()),
         prompt: Some(TextFacts {
             chars: 5,
             hash: format!("{seq:016x}"),
@@ -215,7 +217,15 @@ fn every_line_is_what_the_schema_says() {
         assert!(errors.is_empty(), "{errors:?}\n{line}");
         kinds.insert(line["type"].as_str().unwrap().to_owned());
         // Without any one of its fields that are not optional it is no such line, nor with one more.
-        let optional = ["notes", "text", "stopped"];
+        let optional = [
+            "notes",
+            "text",
+            "stopped",
+            "made",
+            "released_ns",
+            "from_due",
+            "server_times",
+        ];
         let sample = line["type"] == "sample";
         for name in line
             .as_object()

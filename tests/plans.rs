@@ -130,7 +130,7 @@ duration_secs = 1.0
         "target.key",
         "“yes” is not what belongs here: write true or false",
         "there is no such file: “no/such.pem”",
-        "give one of “requests”, “requests_per_user” or “duration_secs”",
+        "give one of “requests”, “requests_per_user”, “duration_secs” or “whole_trace”",
     ] {
         assert!(all.contains(words), "{words}\nin\n{all}");
     }
@@ -264,6 +264,14 @@ fn set_reaches_every_field() {
         ("workload.users", "[\"hi\"]"),
         ("workload.inputs", "{ a = 1 }"),
         ("workload.extra_body", "{\"a\": 1}"),
+        ("stages.0.load.kind", "closed"),
+        ("goals", "[\"ttft.p95:500ms\"]"),
+        ("vary", "[\"seed=1,2\"]"),
+        ("workload.input_tokens", "normal:200,10,180,220"),
+        ("workload.output_tokens", "uniform:5..9"),
+        ("workload.sharing", "shared:0.5"),
+        ("stages.0.load.arrival", "gamma:0.5"),
+        ("stages.0.load.ramp", "linear:1..20"),
     ]);
     // Every path of the schema, so that a new field cannot be forgotten.
     let schema: serde_json::Value = serde_json::from_str(schema(SchemaKind::Plan)).unwrap();
@@ -273,12 +281,38 @@ fn set_reaches_every_field() {
     for (path, kind) in &paths {
         let value = values.get(path.as_str()).copied();
         let value = value.unwrap_or_else(|| example(kind));
-        let before = Plan::simple("http://127.0.0.1:8000");
+        let before = plan_for(path);
         let after = set(&before, &format!("{path}={value}"));
         let after = after.unwrap_or_else(|i| panic!("{path}={value}: {i:?}"));
         let is_default = ["schema", "stages.0.load.kind"].contains(&path.as_str());
         assert!(after != before || is_default, "{path}={value}");
     }
+}
+
+/// A plan in which the field has a place.
+fn plan_for(path: &str) -> Plan {
+    let mut plan = Plan::simple("http://127.0.0.1:8000");
+    let load = |text: &str| serde_json::from_str(text).unwrap();
+    let stage = &mut plan.stages[0];
+    match path.strip_prefix("stages.0.") {
+        Some(
+            "load.rate" | "load.arrival" | "load.ramp" | "load.max_in_flight" | "load.when_full",
+        ) => {
+            stage.load = Load::open(20.0);
+        }
+        Some("load.replay" | "load.time_scale" | "whole_trace") => {
+            stage.load = load(r#"{"kind":"replay","replay":"a.csv"}"#);
+        }
+        Some("load.over" | "load.steps" | "load.max_users") => {
+            stage.load = load(r#"{"kind":"sweep","steps":3,"max_users":9}"#);
+        }
+        Some("load.from" | "load.max") => {
+            plan.goals = vec!["ttft:1s".parse().unwrap()];
+            stage.load = load(r#"{"kind":"search","from":1.0,"max":60.0}"#);
+        }
+        _ => {}
+    }
+    plan
 }
 
 /// Paths and schemas of the fields that hold values.
@@ -528,12 +562,20 @@ fn every_field_is_written() {
     plan.keep_text = true;
     plan.target.ca_file = Some(PathBuf::from("x.pem"));
     plan.target.insecure = true;
+    plan.target.template = Some(Template {
+        body: "{\n  \"prompt\": {{prompt}}\n}".to_owned(),
+        done: Some("[DONE]".to_owned()),
+        ..Template::default()
+    });
     plan.workload.prompts_file = Some(PathBuf::from("x.txt"));
     let text = to_toml(&plan);
     for line in [
         "keep_text = true",
         "ca_file = \"x.pem\"",
         "insecure = true",
+        "[target.template]",
+        "done = \"[DONE]\"",
+        "framing = \"sse\"",
         "[[stages]]",
     ] {
         assert!(text.contains(line), "{text}");
@@ -541,4 +583,7 @@ fn every_field_is_written() {
     let issues = check_text(&text).issues;
     let fields: Vec<&str> = issues.iter().map(|i| i.field.as_str()).collect();
     assert_eq!(fields, ["target.ca_file", "workload.prompts_file"]);
+    plan.target.ca_file = None;
+    plan.workload.prompts_file = None;
+    assert_eq!(check_text(&to_toml(&plan)).plan, Some(plan));
 }

@@ -145,6 +145,8 @@ fn head(plan: Plan, clock: &Clock) -> Arc<RunHead> {
             ..Environment::default()
         },
         server: ServerFacts::default(),
+        variation: None,
+        workload: Default::default(),
     })
 }
 

@@ -76,7 +76,10 @@ pub struct RunArgs {
     /// Base URL, full route or Space (`owner/name`).
     #[arg(long)]
     pub url: Option<String>,
-    #[arg(long, value_name = "gradio|openai-chat|openai-completions|auto")]
+    #[arg(
+        long,
+        value_name = "gradio|openai-chat|openai-completions|openai-responses|tgi|ollama|http|auto"
+    )]
     pub protocol: Option<String>,
     /// Gradio: the named endpoint, as /chat.
     #[arg(long)]

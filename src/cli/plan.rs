@@ -69,10 +69,10 @@ fn override_target(plan: &mut Plan, args: &RunArgs, issues: &mut Vec<Issue>) {
     if let Some(id) = &args.protocol {
         match Protocol::from_id(id) {
             Some(protocol) => target.protocol = protocol,
-            None => issues.push(Issue::new(
-                "--protocol",
-                format!("“{id}” is none of gradio, openai-chat, openai-completions, auto"),
-            )),
+            None => issues.push(Issue::new("--protocol", {
+                let ids = Protocol::ALL.map(Protocol::id).join(", ");
+                format!("“{id}” is none of {ids}")
+            })),
         }
     }
     if args.api_name.is_some() {

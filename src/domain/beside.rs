@@ -52,7 +52,7 @@ impl BesideKind {
 }
 
 /// One thing that a visitor did; a `beside` line of a run file. Never part of a stage's figures.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct BesideRecord {
     pub kind: BesideKind,
     pub stage: super::StageIdx,

@@ -1,11 +1,16 @@
 //! What is wrong with a plan: every issue at once, each at its field.
 
+mod load;
+mod target;
+mod workload;
+
 use serde::{Deserialize, Serialize};
 
+pub use load::{MAX_BESIDE_BYTES, MAX_VISITORS};
+pub use target::{is_secret_name, looks_like_secret};
+
 use super::{
-    ColdHow, KeyRef, LengthSpec, Load, MAX_GOALS, MAX_RATE, MAX_REQUESTS, MAX_STAGES, MAX_TURNS,
-    MAX_USERS, MAX_VARIATIONS, MixedTraffic, Over, Plan, Ramp, SCHEMA, Stage, StageEnd, Target,
-    Timeouts, Warmup, Workload, variants,
+    ColdHow, Load, MAX_GOALS, MAX_STAGES, MAX_VARIATIONS, Plan, SCHEMA, Stage, Warmup, variants,
 };
 
 /// One thing to fix before a plan can run.
@@ -148,321 +153,6 @@ impl Plan {
     }
 }
 
-impl Stage {
-    fn check_into(&self, i: usize, found: &mut Found) {
-        self.load.check_into(&format!("stages.{i}.load"), found);
-        let too_many = self.n_requests().is_some_and(|n| n > MAX_REQUESTS);
-        match self.end {
-            StageEnd::Requests(n) if too_many => {
-                let message = format!("“{n}” is above {MAX_REQUESTS}");
-                found.add(format!("stages.{i}.requests"), message);
-            }
-            StageEnd::RequestsPerUser(n) => self.check_per_user(i, n.get(), too_many, found),
-            StageEnd::DurationSecs(secs) => {
-                found.secs(format!("stages.{i}.duration_secs"), secs, Zero::Refused);
-            }
-            StageEnd::WholeTrace(is_whole) => {
-                if !is_whole || !matches!(self.load, Load::Replay { .. }) {
-                    let message = "goes with a replay only, and is always true: give requests or duration_secs";
-                    found.add(format!("stages.{i}.whole_trace"), message);
-                }
-            }
-            StageEnd::Requests(_) => {}
-        }
-        self.check_ramp_has_time(i, found);
-    }
-
-    fn check_per_user(&self, i: usize, n: u32, too_many: bool, found: &mut Found) {
-        let field = format!("stages.{i}.requests_per_user");
-        if !matches!(self.load.over(), Some(Over::Users)) {
-            let message = "goes with users only: give requests in all, or duration_secs";
-            found.add(field, message);
-        } else if too_many {
-            let users = self.load.max_in_flight();
-            let message = format!("“{n}” for each of {users} users is above {MAX_REQUESTS}");
-            found.add(field, message);
-        }
-    }
-
-    fn check_ramp_has_time(&self, i: usize, found: &mut Found) {
-        let Load::Closed { ramp: Some(_), .. } = self.load else {
-            return;
-        };
-        if !matches!(self.end, StageEnd::DurationSecs(_)) {
-            let message = "needs a stage with duration_secs, over which it grows";
-            found.add(format!("stages.{i}.load.ramp"), message);
-        }
-    }
-}
-
-impl Load {
-    fn check_into(&self, field: &str, found: &mut Found) {
-        let users = |name: &str, n: u32, found: &mut Found| {
-            if u64::from(n) > MAX_USERS {
-                found.add(
-                    format!("{field}.{name}"),
-                    format!("“{n}” is above {MAX_USERS}"),
-                );
-            }
-        };
-        let limit = |n: &Option<std::num::NonZeroU32>, found: &mut Found| {
-            if let Some(n) = n {
-                users("max_in_flight", n.get(), found);
-            }
-        };
-        match self {
-            Self::Closed { users: n, ramp, .. } => {
-                users("users", n.get(), found);
-                check_ramp(field, ramp.as_ref(), f64::from(n.get()), "users", found);
-            }
-            Self::Open {
-                rate,
-                ramp,
-                max_in_flight,
-                ..
-            } => {
-                check_rate(&format!("{field}.rate"), *rate, found);
-                check_ramp(field, ramp.as_ref(), *rate, "rate", found);
-                limit(max_in_flight, found);
-            }
-            Self::Replay {
-                replay,
-                time_scale,
-                max_in_flight,
-                ..
-            } => {
-                if replay.as_os_str().is_empty() {
-                    let message = "is empty: name a trace (CSV or JSONL) or a run file";
-                    found.add(format!("{field}.replay"), message);
-                }
-                if !(*time_scale > 0.0 && *time_scale <= 1e6) {
-                    let message = format!("“{time_scale}” must be above 0 and at most 1000000");
-                    found.add(format!("{field}.time_scale"), message);
-                }
-                limit(max_in_flight, found);
-            }
-            Self::Sweep {
-                steps, max_users, ..
-            } => {
-                users("max_users", max_users.get(), found);
-                if steps.get() as usize >= MAX_STAGES {
-                    let message = format!("“{steps}” must be at most {}", MAX_STAGES - 1);
-                    found.add(format!("{field}.steps"), message);
-                }
-            }
-            Self::Search {
-                over, from, max, ..
-            } => {
-                let most = match over {
-                    Over::Rate => MAX_RATE,
-                    Over::Users => MAX_USERS as f64,
-                };
-                let least = match over {
-                    Over::Rate => f64::MIN_POSITIVE,
-                    Over::Users => 1.0,
-                };
-                if !(*from >= least && *max >= *from && *max <= most) {
-                    let message = format!(
-                        "from “{from}” to “{max}” is no range of {}: it must go up, and not above {most}",
-                        over.unit()
-                    );
-                    found.add(format!("{field}.max"), message);
-                }
-            }
-        }
-    }
-}
-
-fn check_rate(field: &str, rate: f64, found: &mut Found) {
-    if !(rate > 0.0 && rate <= MAX_RATE) {
-        let message =
-            format!("“{rate}” must be above 0 and at most {MAX_RATE} requests per second");
-        found.add(field, message);
-    }
-}
-
-fn check_ramp(field: &str, ramp: Option<&Ramp>, level: f64, name: &str, found: &mut Found) {
-    if let Some(ramp) = ramp
-        && (ramp.to - level).abs() > level * 1e-9
-    {
-        let message = format!(
-            "“{ramp}” ends at {} but {name} is {level}: make them the same",
-            ramp.to
-        );
-        found.add(format!("{field}.ramp"), message);
-    }
-}
-
-impl MixedTraffic {
-    fn check_into(&self, found: &mut Found) {
-        for (field, n) in [
-            ("mixed_traffic.page_loads", self.page_loads),
-            ("mixed_traffic.uploads", self.uploads),
-            ("mixed_traffic.downloads", self.downloads),
-        ] {
-            found.count(field, n, 0, MAX_VISITORS);
-        }
-        if self.page_loads + self.uploads + self.downloads == 0 {
-            let message =
-                "has no visitors: give page_loads, uploads or downloads, or leave the table out";
-            found.add("mixed_traffic", message);
-        }
-        found.count(
-            "mixed_traffic.file_bytes",
-            self.file_bytes,
-            1,
-            MAX_BESIDE_BYTES,
-        );
-        found.count("mixed_traffic.pause_ms", self.pause_ms, 0, 3_600_000);
-    }
-}
-
-/// The most visitors of a kind beside the measured requests, and the largest file that one uploads.
-pub const MAX_VISITORS: u32 = 1_000;
-pub const MAX_BESIDE_BYTES: u32 = 100_000_000;
-
-impl Target {
-    /// The issues of the target alone, for a test request.
-    pub fn check(&self) -> Vec<Issue> {
-        let mut found = Found(Vec::new());
-        self.check_into(&mut found);
-        found.0
-    }
-
-    fn check_into(&self, found: &mut Found) {
-        if let Some(message) = url_issue(&self.url) {
-            found.add("target.url", message);
-        }
-        for (field, text) in [
-            ("target.model", &self.model),
-            ("target.api_name", &self.api_name),
-        ] {
-            if text.as_deref().is_some_and(|t| t.trim().is_empty()) {
-                found.add(field, "is empty: name one, or leave the field out");
-            }
-        }
-        for (name, value) in &self.headers {
-            if let Some(message) = header_issue(name, value) {
-                found.add(format!("target.headers.{name}"), message);
-            }
-        }
-        if let KeyRef::Env { name } = &self.key
-            && let Some(message) = env_name_issue(name)
-        {
-            found.add("target.key.name", message);
-        }
-        if self
-            .ca_file
-            .as_ref()
-            .is_some_and(|p| p.as_os_str().is_empty())
-        {
-            found.add(
-                "target.ca_file",
-                "is empty: name a PEM file, or leave the field out",
-            );
-        }
-        if let Some(proxy) = &self.proxy
-            && let Some(message) = proxy_issue(proxy)
-        {
-            found.add("target.proxy", message);
-        }
-        self.timeouts.check_into(found);
-    }
-}
-
-impl Timeouts {
-    fn check_into(&self, found: &mut Found) {
-        for (field, secs) in [
-            ("target.timeouts.connect_secs", self.connect_secs),
-            ("target.timeouts.first_byte_secs", self.first_byte_secs),
-            ("target.timeouts.idle_secs", self.idle_secs),
-            ("target.timeouts.token_stall_secs", self.token_stall_secs),
-            ("target.timeouts.total_secs", self.total_secs),
-        ] {
-            found.secs(field, secs, Zero::Refused);
-        }
-    }
-}
-
-impl Workload {
-    /// The issues of what is sent alone, for a test request.
-    pub fn check(&self) -> Vec<Issue> {
-        let mut found = Found(Vec::new());
-        self.check_into(&mut found);
-        found.0
-    }
-
-    fn check_into(&self, found: &mut Found) {
-        if self.system.len() > MAX_PROMPT_BYTES {
-            found.add("workload.system", too_long(self.system.len()));
-        }
-        for (i, prompt) in self.users.iter().enumerate() {
-            if prompt.trim().is_empty() {
-                let message = "is empty: write a prompt, or leave the line out";
-                found.add(format!("workload.users.{i}"), message);
-            } else if prompt.len() > MAX_PROMPT_BYTES {
-                found.add(format!("workload.users.{i}"), too_long(prompt.len()));
-            }
-        }
-        if self
-            .prompts_file
-            .as_ref()
-            .is_some_and(|p| p.as_os_str().is_empty())
-        {
-            found.add(
-                "workload.prompts_file",
-                "is empty: name a text file with one prompt a line, or leave the field out",
-            );
-        }
-        self.check_sources(found);
-        if let Some(n) = self.max_tokens {
-            found.count("workload.max_tokens", n, 1, MAX_TOKENS);
-        }
-        if let Some(message) = extra_body_issue(&self.extra_body) {
-            found.add("workload.extra_body", message);
-        }
-        for (name, value) in &self.inputs {
-            if name.trim().is_empty() {
-                found.add("workload.inputs", "an input has no name");
-            }
-            if input_file(value).is_some_and(|path| path.trim().is_empty()) {
-                let message = "names no file: write { file = \"picture.png\" }";
-                found.add(format!("workload.inputs.{name}"), message);
-            }
-        }
-    }
-}
-
-impl Workload {
-    /// Prompts come from one place, and lengths fit together.
-    fn check_sources(&self, found: &mut Found) {
-        let sources = [
-            ("workload.users", !self.users.is_empty()),
-            ("workload.prompts_file", self.prompts_file.is_some()),
-            ("workload.dataset", self.dataset.is_some()),
-        ];
-        let named: Vec<&str> = sources.iter().filter(|s| s.1).map(|s| s.0).collect();
-        if let [first, second, ..] = named.as_slice()
-            && *second == "workload.dataset"
-        {
-            let message = format!("goes without {first}: prompts come from one of them");
-            found.add("workload.dataset", message);
-        }
-        found.count("workload.turns", self.turns, 1, MAX_TURNS);
-        found.secs("workload.think_secs", self.think_secs, Zero::Allowed);
-        if self.max_tokens.is_some() && self.output_tokens.is_some() {
-            let message = "goes without workload.max_tokens: it draws that number for each request";
-            found.add("workload.output_tokens", message);
-        }
-        if let Some(LengthSpec::Normal { mean, sd, .. }) = self.input_tokens
-            && sd > mean.saturating_mul(100)
-        {
-            let message = format!("a deviation of “{sd}” around {mean} is too wide");
-            found.add("workload.input_tokens", message);
-        }
-    }
-}
-
 /// The path of an input that is a file to upload, `{"file": "path"}`; `None` for every other value.
 pub fn input_file(value: &serde_json::Value) -> Option<&str> {
     let fields = value.as_object().filter(|o| o.len() == 1)?;
@@ -503,207 +193,10 @@ impl Found {
     }
 }
 
-fn too_long(bytes: usize) -> String {
-    format!("is {bytes} bytes long; at most {MAX_PROMPT_BYTES}")
-}
-
-fn url_issue(text: &str) -> Option<String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Some(
-            "is empty: paste the server's address, as in http://127.0.0.1:8000/v1, or the owner/name of a Space"
-                .to_owned(),
-        );
-    }
-    if is_space_name(text) {
-        return None;
-    }
-    // `localhost:8000` is an address to everybody; which scheme it means is for the protocol layer to say.
-    let has_scheme = text.contains("://");
-    let parsed = if has_scheme {
-        url::Url::parse(text)
-    } else {
-        url::Url::parse(&format!("http://{text}"))
-    };
-    let url = match parsed {
-        Ok(url) => url,
-        Err(e) => {
-            return Some(format!(
-                "“{text}” is neither an address ({e}) nor the owner/name of a Space: write http://host:port"
-            ));
-        }
-    };
-    if !matches!(url.scheme(), "http" | "https") {
-        return Some(format!(
-            "“{}” is not spoken: use http or https",
-            url.scheme()
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Some(
-            "holds a user name or password, which a plan never holds: remove it and name the key with target.key"
-                .to_owned(),
-        );
-    }
-    let secret = url.query_pairs().find(|(name, _)| is_secret_name(name));
-    secret.map(|(name, _)| {
-        format!(
-            "“{name}” looks like a secret, which a plan never holds: remove it and name the key with target.key"
-        )
-    })
-}
-
-/// `owner/name`: one slash, and only what the Hub allows in names.
-fn is_space_name(text: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty()
-            && part.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    let is_host = |owner: &str| owner == "localhost" || owner.contains('.');
-    text.split_once('/')
-        .is_some_and(|(owner, name)| is_part(owner) && is_part(name) && !is_host(owner))
-}
-
-/// Headers that the transport writes by itself.
-const OWN_HEADERS: [&str; 5] = [
-    "connection",
-    "content-length",
-    "host",
-    "te",
-    "transfer-encoding",
-];
-
-fn header_issue(name: &str, value: &str) -> Option<String> {
-    let lower = name.to_ascii_lowercase();
-    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Some(format!(
-            "“{name}” is not a header name: letters, digits and hyphens"
-        ));
-    }
-    if is_secret_name(&lower) || looks_like_secret(value) {
-        return Some(
-            "looks like a secret, which a plan never holds: remove it and name the key with target.key, as in key = { source = \"env\", name = \"HF_TOKEN\" }"
-                .to_owned(),
-        );
-    }
-    if OWN_HEADERS.contains(&lower.as_str()) {
-        return Some(format!(
-            "“{name}” is set by the connection itself: remove it"
-        ));
-    }
-    if http::HeaderValue::from_str(value).is_err() {
-        return Some("holds a line break or control character: write it in one line".to_owned());
-    }
-    None
-}
-
-/// A header or query parameter whose value is a secret, by its name.
-pub fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    const WHOLE: [&str; 10] = [
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "set-cookie",
-        "key",
-        "auth",
-        "sig",
-        "signature",
-        "token",
-        "password",
-    ];
-    const ENDS: [&str; 6] = [
-        "api-key",
-        "apikey",
-        "-token",
-        "-secret",
-        "-password",
-        "-auth-key",
-    ];
-    WHOLE.contains(&name.as_str()) || name == "secret" || ENDS.iter().any(|end| name.ends_with(end))
-}
-
-/// A value that can only be a key: known prefixes with a long tail, or a bearer.
-pub fn looks_like_secret(value: &str) -> bool {
-    const PREFIXES: [&str; 8] = [
-        "hf_", "sk-", "gsk_", "nvapi-", "ghp_", "glpat-", "AIza", "xoxb-",
-    ];
-    let value = value.trim();
-    let bare = value
-        .strip_prefix("Bearer ")
-        .or_else(|| value.strip_prefix("bearer "));
-    bare.is_some_and(|b| b.trim().len() >= 4)
-        || (value.len() >= 16 && PREFIXES.iter().any(|p| value.starts_with(p)))
-}
-
-fn env_name_issue(name: &str) -> Option<String> {
-    if name.trim().is_empty() {
-        return Some(
-            "is empty: name the environment variable that holds the key, as in HF_TOKEN".to_owned(),
-        );
-    }
-    if looks_like_secret(name) {
-        return Some(
-            "looks like the key itself: put the key into an environment variable and write that variable's name here"
-                .to_owned(),
-        );
-    }
-    if name.contains(['=', '\0', '$', ' ']) {
-        return Some(format!(
-            "“{name}” is not the name of an environment variable: write it bare, as in HF_TOKEN"
-        ));
-    }
-    None
-}
-
-fn proxy_issue(proxy: &str) -> Option<String> {
-    let fix = "write http://host:port";
-    match url::Url::parse(proxy.trim()) {
-        Ok(url) if url.scheme() != "http" => Some(format!("“{proxy}” is not an http proxy: {fix}")),
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => Some(format!(
-            "holds a user name or password, which a plan never holds: {fix}"
-        )),
-        Ok(url) if url.host_str().is_none_or(str::is_empty) => {
-            Some(format!("“{proxy}” names no host: {fix}"))
-        }
-        Ok(_) => None,
-        Err(e) => Some(format!("“{proxy}” is not an address ({e}): {fix}")),
-    }
-}
-
-fn extra_body_issue(text: &str) -> Option<String> {
-    if text.trim().is_empty() {
-        return None;
-    }
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::Object(_)) => None,
-        Ok(other) => Some(format!(
-            "is JSON but {}: write an object, as in {{\"temperature\": 0}}",
-            json_kind(&other)
-        )),
-        Err(e) => Some(format!(
-            "is not JSON: {e}; write an object, as in {{\"temperature\": 0}}"
-        )),
-    }
-}
-
-fn json_kind(value: &serde_json::Value) -> &'static str {
-    use serde_json::Value;
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+
+    use super::super::{KeyRef, Protocol, StageEnd, Target, Template};
     use super::*;
 
     fn fields(plan: &Plan) -> Vec<String> {
@@ -813,6 +306,23 @@ mod tests {
         );
         plan.stages.clear();
         assert!(fields(&plan).contains(&"stages".to_owned()));
+    }
+
+    #[test]
+    fn only_the_protocol_http_needs_a_template() {
+        let mut target = Target::at("http://h");
+        let fields = |target: &Target| -> Vec<String> {
+            target.check().into_iter().map(|i| i.field).collect()
+        };
+        target.template = Some(Template {
+            path: "/{{model}}".to_owned(),
+            ..Template::default()
+        });
+        assert_eq!(target.check(), vec![], "not looked at");
+        target.protocol = Protocol::Http;
+        assert_eq!(fields(&target), ["target.model"]);
+        target.template = None;
+        assert_eq!(fields(&target), ["target.template"]);
     }
 
     #[test]

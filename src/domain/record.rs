@@ -1,5 +1,7 @@
 //! One request's facts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, StageIdx};
@@ -81,6 +83,9 @@ pub struct RequestRecord {
     pub tokens_in_asked: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_out_asked: Option<u32>,
+    /// What the server itself measured, beside our own times; never taken into a figure of ours.
+    #[serde(default, skip_serializing_if = "ServerTimes::is_empty")]
+    pub server_times: ServerTimes,
     /// What was asked, as length and hash.
     pub prompt: Option<TextFacts>,
     /// What came back, as length and hash.
@@ -186,6 +191,18 @@ pub struct GradioFacts {
     /// The server's own duration of the last step, in seconds.
     pub duration_secs: Option<f64>,
     pub event_id: Option<String>,
+}
+
+/// Durations that a server told of its own work on one request, by the server's name for them, in ns: Ollama's
+/// `eval_duration`, TGI's `x-queue-time`. Only what it said.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct ServerTimes(pub BTreeMap<String, u64>);
+
+impl ServerTimes {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// A text without the text.

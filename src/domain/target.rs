@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Template;
+
 /// What is measured: an address, the wire it speaks, and how to reach it. Holds a key *reference*, never a key.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -13,7 +15,7 @@ pub struct Target {
     pub url: String,
     #[serde(default)]
     pub protocol: Protocol,
-    /// OpenAI-compatible servers: none means the first that the server lists.
+    /// None means the first that the server lists; for `http` there is then none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Gradio: the named endpoint, as `/chat`; none means `/chat` or `/predict` where it streams and takes text, else the
@@ -45,6 +47,9 @@ pub struct Target {
     pub proxy: Option<String>,
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// How the endpoint is asked; only with [`Protocol::Http`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
 }
 
 fn yes() -> bool {
@@ -69,6 +74,7 @@ impl Target {
             insecure: false,
             proxy: None,
             timeouts: Timeouts::default(),
+            template: None,
         }
     }
 }
@@ -85,14 +91,27 @@ pub enum Protocol {
     OpenAiChat,
     #[serde(rename = "openai-completions")]
     OpenAiCompletions,
+    /// `/v1/responses`.
+    #[serde(rename = "openai-responses")]
+    OpenAiResponses,
+    /// Text Generation Inference's own: `/generate_stream` and `/generate`.
+    Tgi,
+    /// Ollama's own: `/api/chat` and `/api/generate`.
+    Ollama,
+    /// Any endpoint, as the target's template says.
+    Http,
 }
 
 impl Protocol {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::Auto,
         Self::Gradio,
         Self::OpenAiChat,
         Self::OpenAiCompletions,
+        Self::OpenAiResponses,
+        Self::Tgi,
+        Self::Ollama,
+        Self::Http,
     ];
 
     /// As in a plan and on the command line.
@@ -102,6 +121,10 @@ impl Protocol {
             Self::Gradio => "gradio",
             Self::OpenAiChat => "openai-chat",
             Self::OpenAiCompletions => "openai-completions",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Tgi => "tgi",
+            Self::Ollama => "ollama",
+            Self::Http => "http",
         }
     }
 
@@ -112,6 +135,10 @@ impl Protocol {
             Self::Gradio => "Gradio",
             Self::OpenAiChat => "OpenAI chat",
             Self::OpenAiCompletions => "OpenAI completions",
+            Self::OpenAiResponses => "OpenAI responses",
+            Self::Tgi => "TGI",
+            Self::Ollama => "Ollama",
+            Self::Http => "Any HTTP",
         }
     }
 
@@ -121,7 +148,10 @@ impl Protocol {
     }
 
     pub fn is_openai(self) -> bool {
-        matches!(self, Self::OpenAiChat | Self::OpenAiCompletions)
+        matches!(
+            self,
+            Self::OpenAiChat | Self::OpenAiCompletions | Self::OpenAiResponses
+        )
     }
 }
 

@@ -68,7 +68,6 @@ pub struct Workload {
 /// The most turns of a conversation.
 pub const MAX_TURNS: u32 = 1_000;
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_unique(sharing: &PromptSharing) -> bool {
     *sharing == PromptSharing::Unique
 }

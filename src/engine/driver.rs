@@ -1,6 +1,8 @@
 //! The seam between the executor, which knows when, and the wire, which knows how.
 
-use crate::domain::{Failure, Outcome, Phase, Prompt, RequestRecord, StageIdx, Stamps};
+use crate::domain::{
+    Failure, Outcome, Phase, Prompt, RequestRecord, ServerTimes, StageIdx, Stamps,
+};
 
 use super::live::Live;
 
@@ -54,8 +56,9 @@ impl Job {
             conversation: None,
             turn: None,
             cached_tokens: None,
-            tokens_in_asked: None,
-            tokens_out_asked: None,
+            tokens_in_asked: self.prompt.input_tokens,
+            tokens_out_asked: self.prompt.output_tokens,
+            server_times: ServerTimes::default(),
             prompt: None,
             answer: None,
         }

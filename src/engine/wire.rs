@@ -210,10 +210,12 @@ impl WireDriver {
             tokens_in: reply.tokens_in,
             tokens_out: reply.tokens_out,
             token_source: reply.token_source,
+            cached_tokens: reply.cached_tokens,
             ended,
             http_status: reply.http_status.or(seen.status),
             connection: seen.connection,
             gradio: reply.gradio,
+            server_times: reply.server_times,
             ..job.record(outcome, end_ns)
         };
         Performed {

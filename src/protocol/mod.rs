@@ -4,26 +4,37 @@
 //! make next. It never waits, reads a clock or opens a socket. Preparation ([`prepare`]: `/config`, `/info`,
 //! `/v1/models`, uploads) and detection ([`detect()`]) go over `transport::control`, apart from what is measured.
 
+mod answer;
+pub mod any_http;
+mod asked;
+mod body;
+mod conversation;
 pub mod curl;
 pub mod detect;
 pub mod explain;
 pub mod gradio;
 pub mod headers;
+mod loose;
+mod marks;
 pub mod mask;
+pub mod ndjson;
+pub mod ollama;
 pub mod openai;
 pub mod said;
 mod shell;
 pub mod sse;
 pub mod target_url;
 pub mod test_request;
+pub mod tgi;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use crate::domain::{Ended, Failure, GradioFacts, Issue, Prompt, TokenSource};
+use crate::domain::{Ended, Failure, GradioFacts, Issue, Prompt, ServerTimes, TokenSource};
 
+pub use asked::Described;
 pub use detect::{detect, prepare};
 
 /// One HTTP call of a measured request. Its route is relative to the target's origin.
@@ -103,6 +114,8 @@ pub struct Reply {
     /// `content-encoding` when the server compressed all the same.
     pub content_encoding: Option<String>,
     pub gradio: Option<GradioFacts>,
+    /// What the server itself measured.
+    pub server_times: ServerTimes,
     /// The answer's text as far as it came.
     pub answer: String,
 }

@@ -189,13 +189,22 @@ const TARGET: &[Field] = &[
     ),
     may(
         "protocol",
-        Kind::Choice(&["auto", "gradio", "openai-chat", "openai-completions"]),
+        Kind::Choice(&[
+            "auto",
+            "gradio",
+            "openai-chat",
+            "openai-completions",
+            "openai-responses",
+            "tgi",
+            "ollama",
+            "http",
+        ]),
         "The wire that is spoken",
     ),
     may(
         "model",
         Kind::Text,
-        "OpenAI-compatible: none means the first that the server lists",
+        "None means the first that the server lists; for http there is then none",
     ),
     may(
         "api_name",
@@ -235,6 +244,70 @@ const TARGET: &[Field] = &[
         "timeouts",
         Kind::Section(TIMEOUTS),
         "Seconds after which a request fails",
+    ),
+    may(
+        "template",
+        Kind::Section(TEMPLATE),
+        "http: how the endpoint is asked, and where its answer holds the text",
+    ),
+];
+
+const TEMPLATE: &[Field] = &[
+    may(
+        "method",
+        Kind::Choice(&["POST", "GET", "PUT", "PATCH"]),
+        "The request's method",
+    ),
+    may(
+        "path",
+        Kind::Text,
+        "From the origin with a leading slash, else below the URL; may hold slots, as {{model}}",
+    ),
+    may("content_type", Kind::Text, "Of the body"),
+    may(
+        "body",
+        Kind::Text,
+        "With slots: {{prompt}}, {{system}}, {{model}}, {{max_tokens}}, {{messages}}",
+    ),
+    may(
+        "key_header",
+        Kind::Text,
+        "Header that carries the key as it is; none sends Authorization: Bearer",
+    ),
+    may(
+        "framing",
+        Kind::Choice(&["sse", "ndjson", "one-shot"]),
+        "What the answer is cut into: events, lines, or nothing",
+    ),
+    may(
+        "token",
+        Kind::Text,
+        "JSON pointer of the text in an event, a line or the one answer; empty takes all of it",
+    ),
+    may(
+        "reasoning",
+        Kind::Text,
+        "JSON pointer of text that is reasoning",
+    ),
+    may(
+        "done",
+        Kind::Text,
+        "What ends a stream: a JSON pointer, or an event's data as [DONE]",
+    ),
+    may(
+        "error",
+        Kind::Text,
+        "JSON pointer to what an answer holds when it is an error",
+    ),
+    may(
+        "tokens_in",
+        Kind::Text,
+        "JSON pointer to the count of prompt tokens",
+    ),
+    may(
+        "tokens_out",
+        Kind::Text,
+        "JSON pointer to the count of generated tokens",
     ),
 ];
 

@@ -370,8 +370,14 @@ impl Walk<'_> {
             return;
         };
         for name in must.iter().filter(|name| !load.contains_key(**name)) {
-            let message = format!("is missing: a load of kind “{kind}” needs it");
-            self.add(&join(path, name), message);
+            let field = join(path, name);
+            // One that is there and wrong has its issue already.
+            if self.issues.iter().all(|i| i.field != field) {
+                self.add(
+                    &field,
+                    format!("is missing: a load of kind “{kind}” needs it"),
+                );
+            }
         }
         let is_strange = |name: &&String| {
             name.as_str() != "kind"

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use inferometer::domain::{
     Accumulator, Caution, CautionId, ClosedMode, Cold, Detail, Ended, Environment, Failure,
     FailureKind, Health, Outcome, Phase, Plan, Progress, RequestRecord, RunData, RunFacts, RunHead,
-    RunState, ServerFacts, Stage, StageBorder, StageIdx, Stamps, Target, TierLength, TokenSource,
-    Warmup,
+    RunState, ServerFacts, ServerTimes, Stage, StageBorder, StageIdx, Stamps, Target, TierLength,
+    TokenSource, Warmup,
 };
 
 pub(super) const MS: f64 = 1e6;
@@ -121,6 +121,7 @@ pub(super) fn record(
         http_status: Some(200),
         connection: None,
         gradio: None,
+        server_times: ServerTimes::default(),
         prompt: None,
         answer: None,
         released_ns: None,
@@ -254,9 +255,7 @@ pub(crate) fn run_of(
     let live = !matches!(state, RunState::Finished | RunState::Interrupted);
     let detail = if live { Detail::Live } else { Detail::Full };
     let mut accumulator = Accumulator::new(plan);
-    for border in &borders {
-        accumulator.border(border);
-    }
+    borders.iter().for_each(|border| accumulator.border(border));
     for record in records {
         accumulator.push(record);
     }

@@ -6,7 +6,8 @@ use std::num::{NonZeroU32, NonZeroU64};
 use inferometer::app::form::{Form, InputEntry};
 use inferometer::domain::{
     ClosedMode, Cold, ColdHow, Connections, GradioMode, HttpVersion, InputKind, KeyRef, Limits,
-    Load, Plan, PromptOrder, Protocol, Stage, StageEnd, Target, Timeouts, Warmup, Workload,
+    Load, Plan, PromptOrder, Protocol, Stage, StageEnd, Target, Template, Timeouts, Warmup,
+    Workload,
 };
 use proptest::prelude::*;
 
@@ -120,6 +121,7 @@ fn target() -> impl Strategy<Value = Target> {
                 token_stall_secs: t.3,
                 total_secs: t.4,
             },
+            template: (protocol == Protocol::Http).then(Template::default),
             ..Target::at("http://127.0.0.1:8000/v1")
         },
     )

@@ -47,6 +47,7 @@ impl TargetForm {
                 .collect(),
             system_input: workload.system_input.clone().unwrap_or_default(),
             user_input: workload.user_input.clone().unwrap_or_default(),
+            template: target.template.clone(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{
     ClosedMode, ColdHow, Connections, GradioMode, HttpVersion, InputKind, Plan, PromptOrder,
-    Protocol, Stage, TargetInfo,
+    Protocol, Stage, TargetInfo, Template,
 };
 
 /// The form: one value for each plan field, valid or not. Two equal forms make the same plan.
@@ -34,6 +34,8 @@ pub struct TargetForm {
     pub inputs: BTreeMap<String, InputEntry>,
     pub system_input: String,
     pub user_input: String,
+    /// Kept as the plan had it.
+    pub template: Option<Template>,
 }
 
 /// Where the key comes from; the key itself is never part of the form.

@@ -102,6 +102,7 @@ impl Form {
             insecure: advanced.insecure,
             proxy: filled(&advanced.proxy),
             timeouts: self.timeouts(issues),
+            template: form.template.clone(),
         }
     }
 

@@ -20,15 +20,12 @@ struct OfKind {
 impl Beside {
     pub(super) fn push(&mut self, record: &BesideRecord) {
         let kind = self.0.entry(record.kind).or_default();
-        match &record.error {
-            Some(error) => {
-                kind.failed += 1;
-                kind.first_error.get_or_insert_with(|| error.clone());
-            }
-            None => {
-                let ns = record.end_ns.saturating_sub(record.start_ns);
-                kind.ms.push(ns as f64 / 1e6);
-            }
+        if let Some(error) = &record.error {
+            kind.failed += 1;
+            kind.first_error.get_or_insert_with(|| error.clone());
+        } else {
+            let ns = record.end_ns.saturating_sub(record.start_ns);
+            kind.ms.push(ns as f64 / 1e6);
         }
     }
 

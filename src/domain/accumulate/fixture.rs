@@ -1,8 +1,8 @@
 //! Records and plans for tests.
 
 use super::super::{
-    ClosedMode, Ended, Failure, FailureKind, Outcome, Phase, Plan, RequestRecord, Stage, StageIdx,
-    Stamps, TierLength, TokenSource,
+    ClosedMode, Ended, Failure, FailureKind, Outcome, Phase, Plan, RequestRecord, ServerTimes,
+    Stage, StageIdx, Stamps, TierLength, TokenSource,
 };
 
 /// One millisecond in ns.
@@ -75,6 +75,7 @@ pub(crate) fn bare(seq: u64, start_ns: u64, end_ns: u64) -> RequestRecord {
         cached_tokens: None,
         tokens_in_asked: None,
         tokens_out_asked: None,
+        server_times: ServerTimes::default(),
         prompt: None,
         answer: None,
     }

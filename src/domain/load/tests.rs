@@ -1,3 +1,4 @@
+use super::super::Issue;
 use super::*;
 
 fn tiers(users: &str, length: TierLength<'_>) -> Result<Vec<Stage>, Vec<Issue>> {

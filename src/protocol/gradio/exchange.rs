@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::info::OutputKind;
 use super::outputs::{Change, Outputs};
 use super::template::Template;
-use crate::domain::{Ended, Failure, FailureKind, GradioFacts, TokenSource};
+use crate::domain::{Ended, Failure, FailureKind, GradioFacts, ServerTimes, TokenSource};
 use crate::protocol::headers::retry_after_secs;
 use crate::protocol::mask;
 use crate::protocol::sse::{SseEvent, SseParser};
@@ -385,6 +385,7 @@ impl Tally {
             retry_after_secs: self.retry_after_secs,
             content_encoding: self.content_encoding,
             gradio: Some(self.facts),
+            server_times: ServerTimes::default(),
             answer: self.outputs.answer(),
         }
     }

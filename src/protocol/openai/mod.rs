@@ -1,4 +1,4 @@
-//! OpenAI-compatible servers: `/chat/completions` and `/completions`, streamed and one-shot.
+//! OpenAI-compatible servers: `/chat/completions`, `/completions` and `/responses`, streamed and one-shot.
 //!
 //! Formats as read off llama.cpp, vLLM and `transformers serve`: a stream may lack `[DONE]`, usage may come on its own event
 //! or on the last, one event may carry several tokens, one read several events, and status 200 may carry an error.
@@ -15,25 +15,25 @@ mod server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method};
-use secrecy::SecretString;
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::{Adapter, Exchange, HttpCall, mask};
-use crate::domain::{Prompt, Protocol, ServerFacts};
+use super::answer::{Endpoint, OneCall};
+use super::{Adapter, Exchange};
+use crate::domain::{Framing, Prompt, Protocol, ServerFacts};
 
-use body::{BodyParts, BodyTemplate};
-use exchange::OpenAiExchange;
+use body::{Bodies, BodyParts};
+use exchange::OpenAiWire;
 
 pub use address::Address;
-pub use prepare::{Described, describe, prepare};
+pub use prepare::{describe, prepare};
 
-/// The two routes.
+/// The routes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Api {
     Chat,
     Completions,
+    Responses,
 }
 
 impl Api {
@@ -42,7 +42,8 @@ impl Api {
         match protocol {
             Protocol::OpenAiChat => Some(Self::Chat),
             Protocol::OpenAiCompletions => Some(Self::Completions),
-            Protocol::Auto | Protocol::Gradio => None,
+            Protocol::OpenAiResponses => Some(Self::Responses),
+            _ => None,
         }
     }
 
@@ -50,6 +51,7 @@ impl Api {
         match self {
             Self::Chat => Protocol::OpenAiChat,
             Self::Completions => Protocol::OpenAiCompletions,
+            Self::Responses => Protocol::OpenAiResponses,
         }
     }
 
@@ -58,13 +60,28 @@ impl Api {
         match self {
             Self::Chat => "/chat/completions",
             Self::Completions => "/completions",
+            Self::Responses => "/responses",
         }
+    }
+
+    /// What limits the answer's tokens.
+    fn limit_field(self) -> &'static str {
+        match self {
+            Self::Chat | Self::Completions => "max_tokens",
+            Self::Responses => "max_output_tokens",
+        }
+    }
+
+    /// The Responses API tells its usage unasked.
+    fn takes_stream_options(self) -> bool {
+        self != Self::Responses
     }
 
     fn prompt_field(self) -> &'static str {
         match self {
             Self::Chat => "messages",
             Self::Completions => "prompt",
+            Self::Responses => "input",
         }
     }
 }
@@ -94,34 +111,24 @@ pub struct OpenAi {
 /// What all exchanges of a run have in common.
 #[derive(Debug)]
 struct Shared {
-    stream: bool,
-    path_and_query: String,
-    headers: HeaderMap,
-    template: BodyTemplate,
+    api: Api,
+    endpoint: Arc<Endpoint>,
+    bodies: Bodies,
     /// Names in the extra body: a refusal of one of these is not a refusal of `stream_options`.
     extra_names: Vec<String>,
     usage_refused: AtomicBool,
-    /// Taken out of what a server says in a failure.
-    secrets: Vec<SecretString>,
     facts: ServerFacts,
 }
 
 impl OpenAi {
     pub fn new(config: Config) -> Self {
-        let mut headers = config.headers;
-        let accept = if config.stream {
-            "text/event-stream"
+        let framing = if config.stream {
+            Framing::Sse
         } else {
-            "application/json"
+            Framing::OneShot
         };
-        headers
-            .entry(ACCEPT)
-            .or_insert(HeaderValue::from_static(accept));
-        headers
-            .entry(CONTENT_TYPE)
-            .or_insert(HeaderValue::from_static("application/json"));
-        let secrets = mask::secrets_in(&headers);
-        let template = BodyTemplate::new(BodyParts {
+        let endpoint = Endpoint::new(config.path_and_query, config.headers, framing);
+        let bodies = Bodies::new(BodyParts {
             api: config.api,
             model: config.model.as_deref(),
             stream: config.stream,
@@ -130,13 +137,11 @@ impl OpenAi {
         });
         Self {
             shared: Arc::new(Shared {
-                stream: config.stream,
-                path_and_query: config.path_and_query,
-                headers,
-                template,
+                api: config.api,
+                endpoint: Arc::new(endpoint),
+                bodies,
                 extra_names: config.extra.keys().cloned().collect(),
                 usage_refused: AtomicBool::new(false),
-                secrets,
                 facts: config.facts,
             }),
         }
@@ -146,17 +151,10 @@ impl OpenAi {
 impl Adapter for OpenAi {
     fn exchange(&self, prompt: &Prompt, _user: u32, _seq: u64) -> Box<dyn Exchange> {
         let asks_for_usage = self.shared.asks_for_usage();
-        let call = HttpCall {
-            method: Method::POST,
-            path_and_query: self.shared.path_and_query.clone(),
-            headers: self.shared.headers.clone(),
-            body: self.shared.template.fill(prompt, asks_for_usage),
-        };
-        Box::new(OpenAiExchange::new(
-            Arc::clone(&self.shared),
-            call,
-            asks_for_usage,
-        ))
+        let endpoint = &self.shared.endpoint;
+        let call = endpoint.call(self.shared.bodies.fill(prompt, asks_for_usage));
+        let wire = OpenAiWire::new(Arc::clone(&self.shared), asks_for_usage);
+        Box::new(OneCall::new(Arc::clone(endpoint), call, wire))
     }
 
     fn facts(&self) -> &ServerFacts {
@@ -170,12 +168,7 @@ impl Adapter for OpenAi {
 
 impl Shared {
     fn asks_for_usage(&self) -> bool {
-        self.template.asks_for_usage() && !self.usage_refused.load(Ordering::Relaxed)
-    }
-
-    /// A failure's message without the key, which a server may echo.
-    fn masked(&self, message: &str) -> String {
-        mask::mask_all(message, &self.secrets)
+        self.bodies.asks_for_usage() && !self.usage_refused.load(Ordering::Relaxed)
     }
 
     /// Whether a 400 or 422 with this message means that the server does not take `stream_options`.
