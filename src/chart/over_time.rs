@@ -149,7 +149,7 @@ pub fn over_time(run: &RunData, what: Throughput, id: MetricId) -> Chart {
         _ => Some(rate_pane(run, &clock, what, id)),
     };
     let Some((y, marks)) = upper else {
-        return Chart::empty(TITLE, "No answer yet");
+        return Chart::empty(TITLE, "Too few answers at a time for percentiles of them");
     };
     let in_flight = clock.means(&run.series.in_flight, 1.0);
     let (lower, lower_marks) = in_flight_pane(run, &clock, &in_flight);

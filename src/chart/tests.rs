@@ -187,7 +187,13 @@ fn every_chart_of_a_run_is_sound() {
             }
         }
         for what in Throughput::of(&run) {
-            sound(&over_time(&run, what, MetricId::Ttft));
+            let chart = over_time(&run, what, MetricId::Ttft);
+            // Percentiles of a moment need a few answers in it.
+            if what == Throughput::Latency && n < 60 {
+                assert!(chart.empty.is_some_and(|why| why.contains("Too few")));
+            } else {
+                sound(&chart);
+            }
         }
         for look in [Look::Histogram, Look::Percentiles, Look::Ecdf] {
             let sides = ((&run, StageIdx(0)), (&run, StageIdx(2)));

@@ -91,6 +91,10 @@ impl Core {
             Command::Start { plan, out } => self.start(plan, out).await,
             Command::Stop => self.run.iter_mut().for_each(Running::stop),
             Command::Abort => self.run.iter_mut().for_each(Running::abort),
+            Command::Pause | Command::Resume | Command::SetLevel(_) | Command::Mark(_) => {
+                let message = "the run under way cannot be steered".to_owned();
+                self.out.tell(Event::Failed { message }).await;
+            }
             Command::ServerRestarted => self.run.iter_mut().for_each(Running::server_restarted),
             Command::Detect { text, target } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());

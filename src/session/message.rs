@@ -19,6 +19,13 @@ pub enum Command {
     /// Let what is in flight end; a second one aborts.
     Stop,
     Abort,
+    /// Send nothing until [`Command::Resume`]; what is in flight ends.
+    Pause,
+    Resume,
+    /// Another number of users, or requests per second, for the stage under way.
+    SetLevel(f64),
+    /// A moment on the axis of time, with the person's words.
+    Mark(String),
     /// The person has restarted the server, as the cold probe asked.
     ServerRestarted,
     /// Find out what stands behind a URL, a Space name or a curl command.

@@ -78,6 +78,7 @@ pub fn read_entry(path: &Path) -> RunEntry {
         load: String::new(),
         summary: None,
         duration_secs: None,
+        variation: None,
         error: None,
     };
     let head = RunLines::open(path).and_then(|mut lines| read_head(&mut lines));
@@ -100,6 +101,7 @@ pub fn read_entry(path: &Path) -> RunEntry {
     entry.load = load_of(&head.plan);
     entry.target = head.plan.target.url;
     entry.server = head.server;
+    entry.variation = head.variation;
     entry
 }
 

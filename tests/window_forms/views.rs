@@ -34,6 +34,7 @@ fn entry(name: &str, day: u32, tags: &[&str], run: Option<&RunData>) -> RunEntry
         load: "1, 10".to_owned(),
         summary: run.map(|r| Arc::clone(&r.summary)),
         duration_secs: Some(61.0),
+        variation: None,
         error: None,
     }
 }

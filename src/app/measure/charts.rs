@@ -38,6 +38,7 @@ pub(super) struct ChartCache {
     over_time: Cached<(RunKey, Throughput, MetricId), Chart>,
     load: Cached<(RunKey, MetricId, bool), Chart>,
     requests: Cached<(RunKey, MetricId), Chart>,
+    turns: Cached<(RunKey, StageIdx), Chart>,
 }
 
 impl ChartCache {
@@ -46,6 +47,7 @@ impl ChartCache {
             + self.over_time.n_computed
             + self.load.n_computed
             + self.requests.n_computed
+            + self.turns.n_computed
     }
 
     pub(super) fn ranges(&self) -> Vec<(f64, f64)> {
@@ -60,6 +62,23 @@ impl ChartCache {
             std::iter::once(chart.x.range).chain(ys)
         };
         charts.into_iter().flatten().flat_map(axes).collect()
+    }
+
+    /// Conversations by turn, of the stage in focus or of the first that has any.
+    pub(super) fn turns(&mut self, run: &RunData, focus: Option<StageIdx>) -> &Chart {
+        let has = |idx: &StageIdx| {
+            let stage = run.summary.stages.get(idx.index());
+            stage.is_some_and(|s| !s.turns.is_empty())
+        };
+        let all = (0..run.summary.stages.len()).map(StageIdx::from_index);
+        let stage = focus.filter(has).or_else(|| all.into_iter().find(has));
+        let key = (RunKey::of(run), stage.unwrap_or_default());
+        self.turns.get_steady(
+            run,
+            key,
+            |a, b| a.0.id == b.0.id && a.1 == b.1,
+            |run, key| chart::turns(run, key.1),
+        )
     }
 
     pub(super) fn get(&mut self, run: &RunData, choice: &ChartChoice) -> Charts<'_> {

@@ -5,22 +5,26 @@
 
 mod cards;
 pub mod charts;
+mod controls;
 mod empty;
+mod errors;
 pub mod model;
 mod parts;
+mod tables;
 
 use egui::{Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use super::actions::Action;
 use super::charts::ChartUi;
+use super::state::{Controls, LevelField};
 use super::theme::size;
 use super::widgets::{self, BANNER_HEIGHT};
 use crate::chart::Throughput;
 use crate::domain::{MetricId, RunData, RunState, StageIdx};
 use charts::{ChartChoice, DistributionKind};
 pub use empty::EmptyModel;
-use model::{ErrorRow, Finding, Head, Scope, StageTable};
-use widgets::Tile;
+use model::{ErrorRow, Finding, Head, Scope, StageTable, TableKind};
+use widgets::{Table, Tile};
 
 /// Space between the parts.
 const GAP: f32 = 12.0;
@@ -30,6 +34,8 @@ const LEAST_CARD: f32 = 196.0;
 const LEAST_CARD_SMALL: f32 = 188.0;
 /// Below this own width the margins shrink.
 const SMALL: f32 = 760.0;
+/// From this window width the table of stages has all of its columns.
+const WIDE: f32 = 1600.0;
 /// Below this own width the charts stand in one column.
 const ONE_COLUMN: f32 = 560.0;
 
@@ -50,6 +56,9 @@ pub struct MeasureUi {
     pub over_time_ui: ChartUi,
     pub load_ui: ChartUi,
     pub requests_ui: ChartUi,
+    pub turns_ui: ChartUi,
+    /// The table below the charts; what suits the run until a person chooses.
+    pub table: Option<TableKind>,
     /// Place of the pointer on the axis of time.
     pub time: Option<f64>,
     words: Cached<WordsKey, Words>,
@@ -93,6 +102,25 @@ impl MeasureUi {
         wanted.unwrap_or_else(|| Throughput::first_of(run))
     }
 
+    /// The table that is shown of that run.
+    fn kind_of(&self, run: &RunData, kinds: &[TableKind]) -> TableKind {
+        let is_search = run.head.plan.stages.iter().all(|s| s.load.unfolds());
+        let suits = if is_search && kinds.contains(&TableKind::Probes) {
+            TableKind::Probes
+        } else {
+            TableKind::Stages
+        };
+        self.table.filter(|k| kinds.contains(k)).unwrap_or(suits)
+    }
+
+    /// Goals in place of what is shown, and the stages again.
+    pub fn toggle_goals(&mut self) {
+        self.table = Some(match self.table {
+            Some(TableKind::Goals) => TableKind::Stages,
+            _ => TableKind::Goals,
+        });
+    }
+
     /// Choices that belong to a run fall away with it.
     fn forget_run(&mut self) {
         self.focus = None;
@@ -102,6 +130,7 @@ impl MeasureUi {
             &mut self.over_time_ui,
             &mut self.load_ui,
             &mut self.requests_ui,
+            &mut self.turns_ui,
         ] {
             chart.hidden.clear();
             chart.zoom = None;
@@ -153,13 +182,15 @@ impl RunKey {
     }
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 struct WordsKey {
     run: RunKey,
     metric: MetricId,
     scope: Scope,
     focus: Option<StageIdx>,
     narrow: bool,
+    wide: bool,
+    table: Option<TableKind>,
 }
 
 /// Everything in the view that is words.
@@ -168,43 +199,63 @@ struct Words {
     findings: Vec<Finding>,
     tiles: Vec<Tile>,
     table: StageTable,
+    /// Tables that there are, the one that is shown, and it where it is not the one of stages.
+    kinds: Vec<TableKind>,
+    kind: TableKind,
+    other: Table,
+    /// Whether the stage in focus keeps to its goals.
+    goals: Option<String>,
     errors: Vec<ErrorRow>,
     focus: Option<StageIdx>,
 }
 
-fn words(run: &RunData, key: &WordsKey) -> Words {
+fn words(run: &RunData, key: &WordsKey, state: &MeasureUi) -> Words {
     let focus = model::focus(run, key.scope, key.focus);
+    let kinds = model::tables(run);
+    let kind = state.kind_of(run, &kinds);
+    let stage = focus.and_then(|f| run.summary.stages.get(f.index()));
+    let goals = stage.and_then(|s| Some(format!("{}: {}", s.label, model::goals_words(s)?)));
     Words {
         head: model::head(run),
         findings: model::findings(run),
         tiles: model::tiles(run, focus, key.narrow),
-        table: model::stage_table(run, key.metric, key.narrow),
+        table: model::stage_table(run, key.metric, key.narrow, key.wide),
+        other: model::table(run, kind),
+        kinds,
+        kind,
+        goals,
         errors: model::errors(run),
         focus,
     }
 }
 
+/// What the view is given besides the run.
+pub struct Given<'a> {
+    pub run: Option<&'a RunData>,
+    /// Shown while there is no run.
+    pub empty: &'a EmptyModel,
+    pub controls: &'a Controls,
+    pub level: &'a mut LevelField,
+}
+
 /// Draws the view into what is left of `ui`.
-pub fn measure_ui(
-    ui: &mut Ui,
-    run: Option<&RunData>,
-    empty: &EmptyModel,
-    state: &mut MeasureUi,
-    out: &mut Vec<Action>,
-) {
+pub fn measure_ui(ui: &mut Ui, given: Given<'_>, state: &mut MeasureUi, out: &mut Vec<Action>) {
     let area = ui.available_rect_before_wrap();
     let margin = if area.width() < SMALL { 12.0 } else { 16.0 };
-    let Some(run) = run else {
-        empty::empty_ui(ui, area.shrink(margin), empty, out);
+    let Some(run) = given.run else {
+        empty::empty_ui(ui, area.shrink(margin), given.empty, out);
         return;
     };
-    let narrow = ui.ctx().content_rect().width() < size::NARROW;
+    let window = ui.ctx().content_rect().width();
+    let narrow = window < size::NARROW;
     let key = WordsKey {
         run: RunKey::of(run),
         metric: state.metric.0,
         scope: state.scope,
         focus: state.focus,
         narrow,
+        wide: window >= WIDE,
+        table: state.table,
     };
     let is_other_run = state
         .words
@@ -217,25 +268,14 @@ pub fn measure_ui(
     }
     // Taken out for the frame, so that the parts can change choices while the words are read.
     let mut cache = std::mem::take(&mut state.words);
-    let shown = cache.get(key, || {
-        words(
-            run,
-            &WordsKey {
-                run: RunKey::of(run),
-                metric: state.metric.0,
-                scope: state.scope,
-                focus: state.focus,
-                narrow,
-            },
-        )
-    });
+    let shown = cache.get(key.clone(), || words(run, &key, state));
     let page = Page {
         run,
         words: shown,
         narrow,
         margin,
     };
-    page.show(ui, area, state, out);
+    page.show(ui, area, state, (given.controls, given.level), out);
     state.words = cache;
 }
 
@@ -248,14 +288,21 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn show(&self, ui: &mut Ui, area: Rect, state: &mut MeasureUi, out: &mut Vec<Action>) {
+    fn show(
+        &self,
+        ui: &mut Ui,
+        area: Rect,
+        state: &mut MeasureUi,
+        steering: (&Controls, &mut LevelField),
+        out: &mut Vec<Action>,
+    ) {
         let layout = self.layout(area.size(), state);
         ScrollArea::vertical()
             .id_salt("measure page")
             .auto_shrink(false)
             .show(ui, |ui| {
                 let (_, place) = ui.allocate_space(vec2(area.width(), layout.total));
-                self.parts(ui, place, &layout, state, out);
+                self.parts(ui, place, &layout, state, steering, out);
             });
     }
 
@@ -269,8 +316,8 @@ impl Page<'_> {
             if state.all_findings { n } else { n.min(1) }
         };
         let banners = n_banners as f32 * (BANNER_HEIGHT + BELOW_BANNER);
-        let table = parts::table_height(&self.words.table);
-        let errors = parts::errors_height(&self.words.errors);
+        let table = tables::height(self.words, room.x - 2.0 * self.margin);
+        let errors = errors::errors_height(&self.words.errors);
         let above = 12.0 + parts::HEAD + 12.0 + banners;
         let below = GAP + table + 12.0;
         // The errors come below what fills the page.
@@ -310,6 +357,7 @@ impl Page<'_> {
         place: Rect,
         layout: &Layout,
         state: &mut MeasureUi,
+        steering: (&Controls, &mut LevelField),
         out: &mut Vec<Action>,
     ) {
         let left = place.left() + self.margin;
@@ -318,7 +366,8 @@ impl Page<'_> {
             Rect::from_min_max(pos2(left, top.round()), pos2(right, (top + height).round()))
         };
         let head = strip(place.top() + 12.0, parts::HEAD);
-        parts::head_ui(ui, head, &self.words.head, self.run, &mut state.scope, out);
+        let scope = &mut state.scope;
+        parts::head_ui(ui, head, &self.words.head, self.run, scope, steering, out);
         let banners = strip(head.bottom() + 12.0, layout.banners);
         if layout.banners > 0.0 {
             ui.scope_builder(UiBuilder::new().max_rect(banners), |ui| {
@@ -345,14 +394,17 @@ impl Page<'_> {
         y = self.cards(ui, strip(y, 0.0), layout, state);
         let table = strip(y, layout.table);
         let n = self.run.plan().stages.len();
+        let mut cache = std::mem::take(&mut state.charts);
+        let turns =
+            (self.words.kind == TableKind::Turns).then(|| cache.turns(self.run, self.words.focus));
         ui.scope_builder(UiBuilder::new().max_rect(table), |ui| {
-            let told = (n, self.words.focus);
-            parts::table_ui(ui, table, &self.words.table, told, &mut state.focus);
+            tables::card_ui(ui, table, self.words, turns, n, state);
         });
+        state.charts = cache;
         if layout.errors > 0.0 {
             let area = strip(y + layout.table + GAP, layout.errors);
             ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
-                parts::errors_ui(ui, area, &self.words.errors);
+                errors::errors_ui(ui, area, &self.words.errors);
             });
         }
         ui.interact(place, ui.scope_id().with("page"), Sense::hover());
