@@ -7,6 +7,8 @@ mod loads;
 mod measure;
 mod pictures;
 mod raster;
+mod steering;
+mod varied;
 
 use std::sync::Arc;
 

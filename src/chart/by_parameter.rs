@@ -117,7 +117,7 @@ pub fn by_parameter(runs: &[ParameterRun<'_>], what: &ByParameter) -> Chart {
         };
     };
     let is_lone = names.len() < 2;
-    let marks = marks(&spots, &names, &y, &goals);
+    let marks = marks(&spots, &names, &y, (&goals, what));
     x.range = padded(x.range);
     Chart {
         title: TITLE.to_owned(),
@@ -232,8 +232,17 @@ fn y_axis(what: &ByParameter, spots: &[Spot], goals: &[Goal]) -> Option<Axis> {
     Some(Axis::new(caption, kind, (0.0, top)))
 }
 
-fn marks(spots: &[Spot], names: &[String], y: &Axis, goals: &[Goal]) -> Vec<Mark> {
-    let mut marks = goal::over_load(goals, y);
+fn marks(
+    spots: &[Spot],
+    names: &[String],
+    y: &Axis,
+    (goals, what): (&[Goal], &ByParameter),
+) -> Vec<Mark> {
+    // A percentile that no goal speaks of lies in nobody's zone.
+    let is_meant = |g: &Goal| (g.share - what.quantile).abs() < 1e-9;
+    let (meant, others): (Vec<Goal>, Vec<Goal>) = goals.iter().partition(|g| is_meant(g));
+    let mut marks = goal::over_load(&meant, y);
+    marks.extend(goal::lines(&others, y));
     let n = names.len();
     let of = |series: usize, colour, shape| Mark {
         series: (n > 1).then_some(series),

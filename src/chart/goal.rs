@@ -12,17 +12,18 @@ const REACH: f64 = 5.0;
 const ALL: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// `goal p95 ≤ 500 ms`.
-pub fn goal_label(goal: &Goal) -> String {
+fn label(goal: &Goal) -> String {
+    format!("goal {}", goal_words(goal))
+}
+
+/// `p95 ≤ 500 ms`.
+pub fn goal_words(goal: &Goal) -> String {
     let sign = match goal.metric.metric().better {
         Better::Lower => '≤',
         Better::Higher => '≥',
     };
     let limit = format::value(Some(goal.limit), goal.metric.metric().unit);
-    format!(
-        "goal {} {sign} {}",
-        format::quantile(goal.share),
-        short(&limit)
-    )
+    format!("{} {sign} {}", format::quantile(goal.share), short(&limit))
 }
 
 /// `1 s` for `1.00 s`: a limit is a number that someone chose.
@@ -67,7 +68,7 @@ fn zone(colour: Colour, x: (f64, f64), y: (f64, f64)) -> Mark {
 fn line_across(goal: &Goal, y: &Axis) -> Mark {
     let shape = Shape::HLine {
         at: y.place(goal.limit),
-        label: goal_label(goal),
+        label: label(goal),
         style: Rule::Dashed,
     };
     Mark::new(Colour::Ok, shape)
@@ -76,7 +77,7 @@ fn line_across(goal: &Goal, y: &Axis) -> Mark {
 fn line_up(goal: &Goal, x: &Axis) -> Mark {
     let shape = Shape::VLine {
         at: x.place(goal.limit),
-        label: goal_label(goal),
+        label: label(goal),
         side: LabelSide::Right,
         style: Rule::Dashed,
     };
@@ -164,13 +165,10 @@ mod tests {
 
     #[test]
     fn a_goal_reads_as_a_person_would_say_it() {
-        assert_eq!(goal_label(&goal("ttft.p95:500ms")), "goal p95 ≤ 500 ms");
-        assert_eq!(goal_label(&goal("e2e.p99.9:1000")), "goal p99.9 ≤ 1 s");
-        assert_eq!(goal_label(&goal("e2e.p50:2.5s")), "goal p50 ≤ 2.5 s");
-        assert_eq!(
-            goal_label(&goal("decode_rate.p95:10")),
-            "goal p95 ≥ 10 tok/s"
-        );
+        assert_eq!(label(&goal("ttft.p95:500ms")), "goal p95 ≤ 500 ms");
+        assert_eq!(label(&goal("e2e.p99.9:1000")), "goal p99.9 ≤ 1 s");
+        assert_eq!(label(&goal("e2e.p50:2.5s")), "goal p50 ≤ 2.5 s");
+        assert_eq!(label(&goal("decode_rate.p95:10")), "goal p95 ≥ 10 tok/s");
     }
 
     #[test]

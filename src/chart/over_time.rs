@@ -243,20 +243,22 @@ fn sent_pane(run: &RunData, clock: &Clock) -> (Axis, Vec<Mark>) {
     }
     let dropped = sent::dropped(run, clock.end_secs / RAIL_PLACES);
     if !dropped.is_empty() {
+        let mut labels = vec![String::new(); dropped.len()];
+        if let Some(first) = labels.first_mut() {
+            "dropped".clone_into(first);
+        }
         let shape = Shape::Points {
             points: dropped.iter().map(|t| [*t, 0.0]).collect(),
             dot: Dot::Cross,
-            labels: Vec::new(),
+            labels,
             side: LabelSide::Right,
         };
         marks.push(Mark::new(Colour::Caution, shape));
     }
-    let caption = if marks.iter().any(is_on_rail) {
-        "Sent, req/s, × dropped"
-    } else {
-        "Sent, req/s"
-    };
-    (Axis::new(caption, AxisKind::Number, (0.0, top)), marks)
+    (
+        Axis::new("Sent, req/s", AxisKind::Number, (0.0, top)),
+        marks,
+    )
 }
 
 /// p50 and p95 of the requests that ended in each point's slots; points of fewer than five are left out.

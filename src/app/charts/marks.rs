@@ -207,6 +207,10 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         {
             let on = if *dot == Dot::Cross { painter } else { &inside };
             dots(on, theme, map, points, (*dot, color));
+            if *dot == Dot::Cross {
+                rail_name(painter, theme, map, labels);
+                continue;
+            }
             for (point, label) in points.iter().zip(labels) {
                 if map.shows_x(point[0]) && !label.is_empty() {
                     let at = map.at(*point);
@@ -443,6 +447,15 @@ fn dots(
     }
 }
 
+/// What the × on the rail are, in the column of ticks, where no legend says so.
+fn rail_name(painter: &Painter, theme: &Theme, map: &Map, labels: &[String]) {
+    if let Some(words) = labels.first().filter(|w| !w.is_empty()) {
+        let at = pos2(map.rect.left() - 5.0, map.rect.top() - 10.0);
+        let (kind, ink) = (Text::Caption, theme.muted);
+        widgets::text(painter, at, Align2::RIGHT_CENTER, words, kind, ink);
+    }
+}
+
 /// The × of a failed request.
 pub(super) fn cross(painter: &Painter, center: Pos2, half: f32, color: Color32) {
     let stroke = Stroke::new(1.5, color);
@@ -506,7 +519,14 @@ fn end_labels(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: 
         placed.push(free);
     }
     // Where they would leave the plot, all of them come down.
-    let down = (map.rect.top() - 2.0 - free).max(0.0);
+    let is_now = |m: &Mark| matches!(&m.shape, Shape::VLine { label, .. } if label == "now");
+    // “now” stands at the top, where the lines of a run under way end.
+    let top = if shown(pane, hidden).any(is_now) {
+        20.0
+    } else {
+        -2.0
+    };
+    let down = (map.rect.top() + top - free).max(0.0);
     for ((at, words, ink), y) in labels.into_iter().rev().zip(placed) {
         let y = y + down;
         let strong = ink == theme.text;

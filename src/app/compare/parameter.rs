@@ -42,8 +42,9 @@ struct Key {
 /// What the view shows.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
-    /// The varied fields, in full.
+    /// The varied fields, in full, and the one of the x axis.
     pub fields: Vec<String>,
+    pub field: String,
     /// Labels of the stages that all runs have.
     pub stages: Vec<String>,
     pub table: Table,
@@ -128,9 +129,7 @@ fn work(runs: &[&RunEntry], key: &Key) -> Work {
     let stage = key.stage.as_ref().filter(|s| stages.contains(s));
     let field = key.field.clone().filter(|f| fields.contains(f));
     let what = ByParameter {
-        field: field
-            .or_else(|| fields.first().cloned())
-            .unwrap_or_default(),
+        field: field.unwrap_or_else(|| first_field(runs, &fields)),
         metric: key.metric,
         quantile: if key.is_p95 { 0.95 } else { 0.5 },
     };
@@ -151,12 +150,27 @@ fn work(runs: &[&RunEntry], key: &Key) -> Work {
     let of = of.map(|v| v.of as usize).max().unwrap_or(runs.len());
     Work {
         chart: by_parameter(&drawn, &what),
+        field: what.field,
         table: table(&found, &fields),
         paths: runs.iter().map(|r| r.path.clone()).collect(),
         n: (runs.len(), of),
         fields,
         stages,
     }
+}
+
+/// A field of numbers makes the better x axis.
+fn first_field(runs: &[&RunEntry], fields: &[String]) -> String {
+    let varied = || runs.iter().filter_map(|r| r.variation.as_ref());
+    let is_numeric = |field: &&String| {
+        let mut values = varied().filter_map(|v| v.values.get(*field));
+        values.all(|v| v.trim().parse::<f64>().is_ok())
+    };
+    let numeric = fields.iter().find(is_numeric);
+    numeric
+        .or_else(|| fields.first())
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// Every field that any of the runs sets, in the order of the first run that does.

@@ -1,6 +1,6 @@
 //! Draws the runs of a varied plan: which plan, a chart by parameter, a row for each run.
 
-use egui::{Align2, Rect, Sense, Ui, UiBuilder, pos2, vec2};
+use egui::{Align, Align2, Layout, Rect, Sense, Ui, pos2, vec2};
 
 use super::parameter::{METRICS, Work, has_quantiles, varied_words};
 use super::view::nothing_ui;
@@ -10,7 +10,9 @@ use crate::app::theme::{Text, Theme};
 use crate::app::widgets::{self, Switch, choice};
 use crate::domain::MetricId;
 
-const CHART: f32 = 300.0;
+/// The least and the largest height of the chart.
+const CHART: (f32, f32) = (236.0, 440.0);
+const GAP: f32 = 12.0;
 const GROUP: f32 = 300.0;
 const BEST: &str = "Best stage";
 
@@ -49,9 +51,11 @@ pub(super) fn parameter_ui(ui: &mut Ui, state: &mut AppState, height: f32) {
         );
         return;
     };
-    let wanted = vec2(ui.available_width(), CHART);
+    let below = HEADER + work.table.height() + 3.0 * GAP;
+    let tall = (height - below).clamp(CHART.0, CHART.1);
+    let wanted = vec2(ui.available_width(), tall.round());
     let (rect, _) = ui.allocate_exact_size(wanted, Sense::hover());
-    ui.scope_builder(UiBuilder::new().max_rect(rect).id_salt("chart"), |ui| {
+    widgets::inside(ui, rect, Layout::top_down(Align::Min), "chart", |ui| {
         chart_ui(ui, rect, state, &work);
     });
     table_ui(ui, state, &work);
@@ -79,12 +83,11 @@ fn chart_ui(ui: &mut Ui, rect: Rect, state: &mut AppState, work: &Work) {
         if work.fields.len() > 1 {
             let name = |f: &String| f.rsplit('.').next().unwrap_or(f).to_owned();
             let fields: Vec<_> = work.fields.iter().map(|f| (f.clone(), name(f))).collect();
-            let mut shown = field
-                .clone()
-                .or_else(|| work.fields.first().cloned())
-                .unwrap_or_default();
+            let mut shown = work.field.clone();
             choice(ui, "By", &mut shown, &fields, 130.0);
-            field = Some(shown);
+            if shown != work.field {
+                field = Some(shown);
+            }
         }
         if work.stages.len() > 1 {
             let mut stages = vec![(None, BEST.to_owned())];

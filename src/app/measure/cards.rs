@@ -104,7 +104,8 @@ fn load(
     _time: &mut Option<f64>,
 ) {
     let mut metric = state.metric;
-    let mut asked = state.by_asked;
+    let shown = state.asked_of(run);
+    let mut asked = shown;
     let frame = ChartFrame::new(charts.load)
         .formula(metric.0.metric().formula)
         .without_subject();
@@ -115,8 +116,8 @@ fn load(
             Switch::new("Rate", &mut asked, &options).show(ui);
         }
     });
-    if asked != state.by_asked {
-        state.by_asked = asked;
+    if asked != shown {
+        state.by_asked = Some(asked);
         state.load_ui.zoom = None;
         ui.ctx().request_repaint();
     }

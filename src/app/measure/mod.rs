@@ -49,8 +49,8 @@ pub struct MeasureUi {
     pub distribution: Distribution,
     /// What is drawn over time; what suits the run until a person chooses.
     pub rate: Option<Throughput>,
-    /// The load curve by the rate asked for instead of the one achieved.
-    pub by_asked: bool,
+    /// The load curve by the rate asked for instead of the one achieved; where that would fold back, until a person chooses.
+    pub by_asked: Option<bool>,
     pub all_findings: bool,
     pub distribution_ui: ChartUi,
     pub over_time_ui: ChartUi,
@@ -100,6 +100,12 @@ impl MeasureUi {
     pub(super) fn rate_of(&self, run: &RunData) -> Throughput {
         let wanted = self.rate.filter(|r| Throughput::of(run).contains(r));
         wanted.unwrap_or_else(|| Throughput::first_of(run))
+    }
+
+    /// Whether that run's load curve is over the rate asked.
+    pub(super) fn asked_of(&self, run: &RunData) -> bool {
+        self.by_asked
+            .unwrap_or_else(|| crate::chart::folds_back(run))
     }
 
     /// The table that is shown of that run.
@@ -433,7 +439,7 @@ impl Page<'_> {
             distribution: state.distribution.0,
             rate: state.rate_of(self.run),
             focus: self.words.focus,
-            asked: state.by_asked,
+            asked: state.asked_of(self.run),
         };
         let shown = cache.get(self.run, &choice);
         let mut time = None;

@@ -88,8 +88,10 @@ pub(super) fn head_ui(
     response.widget_info(|| WidgetInfo::labeled(Role::Heading, true, &words));
     for (level, words) in &head.badges {
         let place = Rect::from_min_max(pos2(x + 2.0, y - 11.0), pos2(right, y + 11.0));
-        if place.width() < 100.0 {
-            break;
+        // Icon, words and their padding.
+        let wanted = widgets::text_width(ui.painter(), words, Text::LabelStrong) + 44.0;
+        if place.width() < wanted {
+            continue;
         }
         let drawn = ui.scope_builder(UiBuilder::new().max_rect(place), |ui| {
             widgets::badge(ui, *level, words).rect
@@ -223,8 +225,9 @@ fn share(header: &str) -> f32 {
     match header {
         "n" => 68.0,
         "Errors" => 52.0,
-        "Dropped" | "Within" => 56.0,
-        "Goal" => 70.0,
+        "Dropped" => 58.0,
+        "Within" => 56.0,
+        "Goal" => 88.0,
         "Min" | "SD" => 46.0,
         "p99" => 62.0,
         "tok/s" => 54.0,
@@ -291,9 +294,6 @@ fn row_ui(
     (columns, n_stages, is_told): (&[f32], usize, bool),
     focus: &mut Option<StageIdx>,
 ) {
-    if !ui.is_rect_visible(rect) {
-        return;
-    }
     let theme = Theme::of(ui);
     let sense = if row.stage.is_some() && !row.is_ahead {
         Sense::click()
@@ -305,6 +305,10 @@ fn row_ui(
         *focus = if *focus == row.stage { None } else { row.stage };
     }
     let in_focus = row.stage.is_some() && *focus == row.stage;
+    response.widget_info(|| WidgetInfo::selected(Role::Row, true, in_focus, &row.tip));
+    if !ui.is_rect_visible(rect) {
+        return;
+    }
     let painter = ui.painter();
     let ground = rect.shrink2(vec2(1.0, 0.0));
     if in_focus {
@@ -342,5 +346,4 @@ fn row_ui(
         widgets::text(painter, pos2(*x, y), to, &cell.words, Text::Body, ink);
     }
     widgets::focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
-    response.widget_info(|| WidgetInfo::selected(Role::Row, true, in_focus, &row.tip));
 }

@@ -153,7 +153,7 @@ pub struct Row {
     /// p50 by stage.
     pub by_stage: Vec<f64>,
     pub tags: Vec<String>,
-    /// `2/6 max_tokens=64`: which run of a varied plan it is.
+    /// `2/6 64`: which run of a varied plan it is.
     pub variation: String,
     pub verdict: Verdict,
     started_unix_ns: i64,
@@ -425,10 +425,11 @@ impl Row {
     }
 }
 
-/// `2/6 max_tokens=64`.
+/// `2/6 64, model-b`: the values alone, which is what there is room for.
 fn variation_words(variation: &Variation) -> String {
-    let values = crate::app::measure::model::values_of(variation);
-    format!("{}/{} {values}", variation.index + 1, variation.of)
+    let values: Vec<&str> = variation.values.values().map(String::as_str).collect();
+    let place = format!("{}/{}", variation.index + 1, variation.of);
+    format!("{place} {}", values.join(", "))
 }
 
 /// The server's name and address: a whole URL would not fit its column.

@@ -105,7 +105,7 @@ pub fn rows_ui(ui: &Ui, area: Rect, table: &Table, can_click: bool) -> Option<us
     for (i, row) in table.rows.iter().enumerate() {
         let top = area.top() + ROWS_HEAD + ROW * i as f32;
         let rect = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), ROW));
-        if ui.is_rect_visible(rect) && row_ui(ui, rect, (i, row), table, &columns, can_click) {
+        if row_ui(ui, rect, (i, row), table, &columns, can_click) {
             clicked = Some(i);
         }
     }
@@ -129,6 +129,16 @@ fn row_ui(
         Sense::hover()
     };
     let response = ui.interact(rect, ui.scope_id().with(("table row", i)), sense);
+    let pairs = table.header.iter().zip(&row.cells).skip(1);
+    let words: Vec<String> = pairs
+        .map(|(name, cell)| format!("{name} {}", cell.words))
+        .collect();
+    let first = row.cells.first().map_or("", |c| &c.words);
+    let words = format!("{first}: {}", words.join(", "));
+    response.widget_info(|| WidgetInfo::labeled(Role::Row, true, &words));
+    if !ui.is_rect_visible(rect) {
+        return response.clicked();
+    }
     let painter = ui.painter();
     let ground = rect.shrink2(vec2(1.0, 0.0));
     let lit = response.hovered() && can_click;
@@ -159,13 +169,6 @@ fn row_ui(
         painter.hline(rect.x_range().shrink(SIDE), rect.bottom() - 0.5, edge);
     }
     focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
-    let pairs = table.header.iter().zip(&row.cells).skip(1);
-    let words: Vec<String> = pairs
-        .map(|(name, cell)| format!("{name} {}", cell.words))
-        .collect();
-    let first = row.cells.first().map_or("", |c| &c.words);
-    let words = format!("{first}: {}", words.join(", "));
-    response.widget_info(|| WidgetInfo::labeled(Role::Row, true, &words));
     response.clicked()
 }
 

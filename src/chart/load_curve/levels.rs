@@ -10,6 +10,9 @@ use super::super::{Axis, AxisKind, format};
 /// Above this share of failed or dropped requests a point is hollow: its successes are no fair sample.
 const HOLLOW_SHARE: f64 = 0.01;
 
+/// Less than this share of what a lower rate achieved folds the curve back.
+const FOLD: f64 = 0.95;
+
 /// What the x axis counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum By {
@@ -80,6 +83,21 @@ impl By {
 /// Whether the load is requests per second, achieved or asked as the person likes.
 pub fn has_rate_axis(run: &RunData) -> bool {
     By::of(run, true) != By::Users && By::of(run, false) == By::Achieved
+}
+
+/// A higher rate asked brought clearly less: over the rate achieved the curve would run back through itself.
+pub fn folds_back(run: &RunData) -> bool {
+    let stages = run.plan().stages.iter().zip(&run.summary.stages);
+    let open = stages.filter(|(s, _)| s.load.over() == Some(Over::Rate));
+    let mut rates: Vec<(f64, f64)> = open
+        .filter_map(|(s, summary)| Some((s.load.level(), summary.request_rate?)))
+        .collect();
+    rates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut most = 0.0f64;
+    rates.into_iter().any(|(_, achieved)| {
+        most = most.max(achieved);
+        achieved < most * FOLD
+    })
 }
 
 fn is_search(load: &Load) -> bool {

@@ -6,8 +6,8 @@ mod probes;
 use crate::domain::{Distribution, GoalVerdict, MetricId, Over, RunData, StageSummary};
 use crate::stats;
 
-pub use self::levels::has_rate_axis;
 use self::levels::{By, Level, Line, dropped_share, levels, x_axis};
+pub use self::levels::{folds_back, has_rate_axis};
 use super::axis::top_above;
 use super::distribution::value_axis;
 use super::goal::{self, goals_of};

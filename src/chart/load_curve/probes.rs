@@ -3,6 +3,7 @@
 use crate::domain::{Distribution, GoalResult, GoalVerdict, MetricId};
 use crate::stats;
 
+use super::super::goal::goal_words;
 use super::super::{
     Axis, AxisKind, ChartTable, Colour, Dot, LabelSide, LegendEntry, Mark, Rule, Shape, Swatch,
     format,
@@ -134,7 +135,7 @@ pub(super) fn table(levels: &[Level<'_>], id: MetricId) -> ChartTable {
             format::count(level.summary.n_ended() as f64),
             level.summary.metric(id).map_or_else(String::new, of),
             rate.map_or_else(|| format::UNKNOWN.to_owned(), format::rate),
-            result.map_or_else(|| format::UNKNOWN.to_owned(), |r| r.goal.label()),
+            result.map_or_else(|| format::UNKNOWN.to_owned(), |r| goal_words(&r.goal)),
             interval_text(result),
             level.verdict.unwrap_or_default().label().to_owned(),
         ];

@@ -2,8 +2,8 @@
 
 use super::stages::verdict_ink;
 use crate::app::widgets::{Cell, CellInk, Table, TableRow};
-use crate::chart::format;
-use crate::domain::{GoalResult, MadeBy, RunData, StageSummary, TurnSummary, overall};
+use crate::chart::{format, goal_words};
+use crate::domain::{Goal, GoalResult, MadeBy, RunData, StageSummary, TurnSummary, overall};
 
 /// Which table stands below the charts.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -120,6 +120,11 @@ fn begun(run: &RunData) -> impl Iterator<Item = (usize, &StageSummary)> {
     stages.filter(|(_, s)| s.goals.iter().any(|r| r.n > 0))
 }
 
+/// `TTFT p95 ≤ 500 ms`.
+fn goal_name(goal: &Goal) -> String {
+    format!("{} {}", goal.metric.metric().short, goal_words(goal))
+}
+
 /// A row for each goal of each stage, and one for all of them together.
 fn goals(run: &RunData) -> Table {
     let n = run.summary.stages.len();
@@ -128,7 +133,10 @@ fn goals(run: &RunData) -> Table {
         let mut name = stage.label.clone();
         let mut swatch = Some((i, n));
         for result in &stage.goals {
-            let mut cells = vec![plain(std::mem::take(&mut name)), plain(result.goal.label())];
+            let mut cells = vec![
+                plain(std::mem::take(&mut name)),
+                plain(goal_name(&result.goal)),
+            ];
             cells.extend(result_cells(result));
             cells.push(plain(String::new()));
             rows.push(TableRow {
@@ -189,7 +197,7 @@ fn probes(run: &RunData) -> Table {
             .min_by(|a, b| room(a).total_cmp(&room(b)));
         let mut cells = vec![
             plain(stage.label.clone()),
-            plain(deciding.map_or_else(|| format::UNKNOWN.to_owned(), |r| r.goal.label())),
+            plain(deciding.map_or_else(|| format::UNKNOWN.to_owned(), |r| goal_name(&r.goal))),
         ];
         match deciding {
             Some(result) => cells.extend(result_cells(result)),

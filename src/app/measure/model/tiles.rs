@@ -24,20 +24,26 @@ pub fn tiles(run: &RunData, focus: Option<StageIdx>, narrow: bool) -> Vec<Tile> 
         Some(stage) if !live || focus != current(run) => format!(" at {}", stage.label),
         _ => String::new(),
     };
-    let at = if narrow { String::new() } else { at };
+    // Seven tiles beside each other are as tight as six in a narrow window; “users” goes without saying then.
+    let has_goals = !run.plan().goals.is_empty();
+    let at = match (narrow, has_goals) {
+        (true, _) => String::new(),
+        (false, true) => at.trim_end_matches(" users").to_owned(),
+        (false, false) => at,
+    };
     let mut tiles = vec![
         latency_tile(MetricId::Ttft, stage, &at, narrow),
         latency_tile(MetricId::E2e, stage, &at, narrow),
-        output_tile(stage, narrow),
+        output_tile(stage, narrow || has_goals),
     ];
-    if run.plan().goals.is_empty() {
+    if !has_goals {
         tiles.push(requests_tile(run, stage, focus));
     } else {
         tiles.push(goodput_tile(run, stage, focus));
         tiles.push(goals_tile(stage));
     }
     tiles.push(errors_tile(run, stage));
-    tiles.push(verdict_tile(run, narrow));
+    tiles.push(verdict_tile(run, narrow, if has_goals { 18 } else { 24 }));
     tiles
 }
 
@@ -225,7 +231,7 @@ fn errors_tile(run: &RunData, stage: Option<&StageSummary>) -> Tile {
     }
 }
 
-fn verdict_tile(run: &RunData, narrow: bool) -> Tile {
+fn verdict_tile(run: &RunData, narrow: bool, room: usize) -> Tile {
     let verdict = &run.summary.verdict;
     let checks = if verdict.n_checks > 0 {
         format!("{} of {} checks", verdict.n_passed, verdict.n_checks)
@@ -247,8 +253,8 @@ fn verdict_tile(run: &RunData, narrow: bool) -> Tile {
         (n, _) => format!("{n} cautions"),
     };
     let passed = checks.clone();
-    // Six tiles beside each other have room for this much.
-    let checks = if lead.len() + checks.len() > 24 {
+    // Tiles beside each other have room for this much.
+    let checks = if lead.len() + checks.len() > room {
         checks.replace(" checks", "")
     } else {
         checks
