@@ -27,15 +27,17 @@ pub mod target_url;
 pub mod test_request;
 pub mod tgi;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use serde_json::Value;
 
 use crate::domain::{Ended, Failure, GradioFacts, Issue, Prompt, ServerTimes, TokenSource};
 
 pub use asked::Described;
-pub use detect::{detect, prepare};
+pub use detect::{connect, detect, prepare};
 
 /// One HTTP call of a measured request. Its route is relative to the target's origin.
 #[derive(Clone, Debug)]
@@ -125,14 +127,47 @@ pub trait Adapter: Send + Sync {
     /// A new exchange for this prompt. `user` and `seq` make session names unique.
     fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
     fn facts(&self) -> &crate::domain::ServerFacts;
+    /// Where visitors of the target go beside the measured requests; `None` where it has no pages and files.
+    fn visits(&self) -> Option<&gradio::Visits> {
+        None
+    }
+    /// Takes the payloads that prompts bring, before the first request: holds them against the target and uploads what
+    /// files they name. Gives notes.
+    fn bring(&self, payloads: Vec<Arc<Value>>) -> Bringing<'_> {
+        let issue = (!payloads.is_empty()).then(|| {
+            let message = "holds Gradio payloads or files, and the target takes texts and pictures";
+            PrepareError::refused("workload.dataset", message)
+        });
+        Box::pin(async move { issue.map_or_else(|| Ok(Vec::new()), Err) })
+    }
     /// The server refused to be asked for token counts during the run, so requests go without.
     fn usage_refused(&self) -> bool {
         false
     }
+    /// The server refused during the run to go on to a given length, so requests go without.
+    fn ends_refused(&self) -> bool {
+        false
+    }
 }
+
+/// Notes, when what prompts bring was taken.
+pub type Bringing<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<String>, PrepareError>> + Send + 'a>>;
 
 /// An adapter behind a pointer.
 pub type SharedAdapter = Arc<dyn Adapter>;
+
+/// The note of a plan's `ignore_eos` that the target has no word for.
+fn no_ignore_eos(target: &str) -> String {
+    let who = if target.is_empty() {
+        "The target"
+    } else {
+        target
+    };
+    format!(
+        "`workload.ignore_eos` is not sent: {who} does not take it, so answers end where the model ends them"
+    )
+}
 
 /// Why a target could not be prepared or told apart.
 #[derive(Clone, Debug, thiserror::Error)]
