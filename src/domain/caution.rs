@@ -57,6 +57,8 @@ pub enum CautionId {
     StoppedEarly,
     /// The server refused `stream_options`; tokens were not counted by it.
     NoUsage,
+    /// The server refused `ignore_eos`; answers ended where the model ended them.
+    EndsRefused,
     /// Kept connections had to be made again.
     Reconnected,
     /// Arrivals were not sent, because as many requests were in flight as the plan allows.

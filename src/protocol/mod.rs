@@ -144,6 +144,10 @@ pub trait Adapter: Send + Sync {
     fn usage_refused(&self) -> bool {
         false
     }
+    /// The server refused during the run to go on to a given length, so requests go without.
+    fn ends_refused(&self) -> bool {
+        false
+    }
 }
 
 /// Notes, when what prompts bring was taken.
@@ -152,6 +156,18 @@ pub type Bringing<'a> =
 
 /// An adapter behind a pointer.
 pub type SharedAdapter = Arc<dyn Adapter>;
+
+/// The note of a plan's `ignore_eos` that the target has no word for.
+fn no_ignore_eos(target: &str) -> String {
+    let who = if target.is_empty() {
+        "The target"
+    } else {
+        target
+    };
+    format!(
+        "`workload.ignore_eos` is not sent: {who} does not take it, so answers end where the model ends them"
+    )
+}
 
 /// Why a target could not be prepared or told apart.
 #[derive(Clone, Debug, thiserror::Error)]

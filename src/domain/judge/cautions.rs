@@ -28,6 +28,7 @@ pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
     ledger.doubt(reconnected(facts));
     ledger.doubt(no_done(facts));
     ledger.doubt(no_usage(facts));
+    ledger.doubt(ends_refused(facts));
     ledger.doubt(compressed(facts));
     ledger.doubt(insecure(facts));
     if facts.run.server.protocol == Protocol::Gradio {
@@ -68,7 +69,10 @@ fn late_sends(facts: &Facts<'_>, ledger: &mut Ledger) {
     let mut has_due = false;
     let mut found = None;
     for (i, stage) in facts.stages.iter().enumerate() {
-        let Some(slip) = stage.metric(MetricId::Slip).and_then(|d| d.p99) else {
+        let planned = facts.plan.stage(StageIdx::from_index(i));
+        let slip = stage.metric(MetricId::Slip).and_then(|d| d.p99);
+        // That of an open load is a reason, and said as such.
+        let Some(slip) = slip.filter(|_| planned.is_none_or(|s| !s.load.is_open())) else {
             continue;
         };
         has_due = true;
@@ -313,6 +317,18 @@ fn no_usage(facts: &Facts<'_>) -> Option<Caution> {
             "The server does not count tokens in a stream".to_owned(),
             "It refused stream_options, so token figures are counted from chunks",
             "Read token figures as chunks, or update the server",
+        )
+    })
+}
+
+fn ends_refused(facts: &Facts<'_>) -> Option<Caution> {
+    facts.run.ends_refused.then(|| {
+        caution(
+            CautionId::EndsRefused,
+            None,
+            "The server does not take ignore_eos, so answers end where the model ends them".to_owned(),
+            "It refused the field in the first requests, and the later ones went without it",
+            "Read output lengths as the model's own, and run again without ignore_eos so that no request fails for it",
         )
     })
 }

@@ -91,6 +91,8 @@ pub struct StageFacts {
     /// Sum of the times that requests were in flight inside the window, those of Drain as far as they reach into it.
     pub residence_secs: f64,
     pub trend: Option<Trend>,
+    /// Open loads: planned sends per second.
+    pub due_rate: Option<f64>,
 }
 
 /// Change from the start to the end of a stage as a share of the mean, with Student's t of the slope.
@@ -128,6 +130,8 @@ pub struct RunFacts {
     pub retry_after_secs: Option<f64>,
     /// The server refused `stream_options`.
     pub usage_refused: bool,
+    /// The server refused `ignore_eos` or `min_tokens`.
+    pub ends_refused: bool,
     /// What changed at the server or in the plan during the run.
     pub changed: Vec<String>,
 }
@@ -146,6 +150,8 @@ pub struct InFlight {
 /// caution in a closed loop; an open loop's latencies hold the slip, and there it is a reason.
 pub const MAX_SLIP_P99_MS: f64 = 5.0;
 pub const MAX_SLIP_SHARE_OF_TTFT: f64 = 0.02;
+/// Requests sent of those planned, in an open loop (measurement.md).
+pub const MIN_RATE_SHARE: f64 = 0.99;
 /// p99 lateness of a 10 ms ticker on the I/O runtime.
 pub const MAX_TICK_P99_MS: f64 = 5.0;
 /// A longer lateness of one tick is a caution; above [`SLEPT_TICK_MS`] the machine slept.

@@ -378,7 +378,7 @@ fn streams_and_connections() {
 #[test]
 fn what_the_engine_saw() {
     type Spoil = fn(&mut Case);
-    let cases: [(CautionId, &str, Spoil); 10] = [
+    let cases: [(CautionId, &str, Spoil); 11] = [
         (CautionId::Journal, "12 lines", |c| {
             c.run.journal_lost = 12;
         }),
@@ -405,6 +405,9 @@ fn what_the_engine_saw() {
         ),
         (CautionId::NoUsage, "does not count", |c| {
             c.run.usage_refused = true;
+        }),
+        (CautionId::EndsRefused, "ignore_eos", |c| {
+            c.run.ends_refused = true;
         }),
         (CautionId::PrefixCache, "512 prompt tokens", |c| {
             c.run.cached_tokens = 512;
