@@ -235,6 +235,7 @@ fn openai() -> SharedAdapter {
         model: Some("m".to_owned()),
         stream: true,
         max_tokens: None,
+        ignore_eos: false,
         extra: serde_json::Map::new(),
         facts: ServerFacts::default(),
     }))

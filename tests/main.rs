@@ -9,13 +9,18 @@ mod demo_server;
 mod engine;
 mod faults;
 mod files;
+mod flags;
 mod gradio_wires;
 mod layers;
+mod native_wires;
 mod openai_wires;
 mod plans;
+mod prompts;
 mod real;
 mod reliability;
 mod truth;
+mod vary;
+mod visitors;
 #[cfg(feature = "testing")]
 mod window;
 #[cfg(feature = "testing")]

@@ -33,6 +33,7 @@ mod shape;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod visitors;
 mod watchdog;
 mod wire;
 
@@ -242,7 +243,8 @@ pub fn start(request: RunRequest, outlets: Outlets) -> Result<RunHandle, Vec<Iss
 pub fn preflight(plan: &Plan) -> Result<(), Vec<Issue>> {
     limits::raise_descriptor_limit();
     let most = plan.stages.iter().map(|s| needed(&s.load)).max();
-    let preflight = limits::preflight(u64::from(most.unwrap_or(0)));
+    let visitors = plan.mixed_traffic.map_or(0, |t| t.visitors());
+    let preflight = limits::preflight(u64::from(most.unwrap_or(0)) + u64::from(visitors));
     if preflight.fits() {
         Ok(())
     } else {
@@ -269,6 +271,24 @@ fn needed(load: &Load) -> u32 {
     }
 }
 
+/// Whether the target has what the plan's visitors want.
+///
+/// # Errors
+/// At the plan's field, with what to do.
+pub fn check_visitors(plan: &Plan, adapter: &SharedAdapter) -> Result<(), Issue> {
+    if plan.mixed_traffic.is_none() || adapter.visits().is_some() {
+        return Ok(());
+    }
+    let protocol = adapter.facts().protocol;
+    Err(Issue::new(
+        "mixed_traffic",
+        format!(
+            "visits a Gradio app's pages and files, and this target speaks {}: leave the table out",
+            protocol.label()
+        ),
+    ))
+}
+
 /// Starts a run whose users perform their requests with what `make` gives them.
 ///
 /// # Errors
@@ -285,11 +305,14 @@ pub fn start_with<D: Driver>(
     let ticks = Arc::new(Ticks::default());
     let (outbox, notes) = outbox(OUTBOX_MAX);
     let clock = setup.clock.clone();
+    let visits = setup.adapter.as_ref().and_then(|a| a.visits().cloned());
+    let visiting = plan.mixed_traffic.zip(visits);
     let recording = Recording {
         head: Arc::clone(&setup.head),
         file: setup.file,
         clock: setup.clock.clone(),
         adapter: setup.adapter,
+        counter: setup.prompts.counter(),
         live: Arc::clone(&live),
         control: Arc::clone(&control),
         ticks: Arc::clone(&ticks),
@@ -315,6 +338,19 @@ pub fn start_with<D: Driver>(
         next_conversation: AtomicU64::new(0),
     });
 
+    let visitors = visiting.map(|(traffic, visits)| {
+        visitors::start(visitors::Visiting {
+            visits,
+            traffic,
+            seed: plan.seed,
+            clock: desk.clock.clone(),
+            live: Arc::clone(&desk.live),
+            control: Arc::clone(&control),
+            outbox: desk.outbox.clone(),
+        })
+    });
+    let visitors = visitors.transpose()?;
+
     let (told, end) = oneshot::channel();
     let stopped = Arc::clone(&control);
     thread::Builder::new()
@@ -332,6 +368,8 @@ pub fn start_with<D: Driver>(
         })?;
     let head = setup.head;
     io_thread(move || async move {
+        // They leave when this ends.
+        let _visitors = visitors;
         ticks.begin(&desk.clock);
         tokio::select! {
             () = conduct::conduct(&head.plan, &desk, make) => {}

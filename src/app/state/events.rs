@@ -7,7 +7,7 @@ use super::{AppState, BannerKind, Fetch, MeasureShows, OpenFor, PlanHome, Runnin
 use crate::app::actions::{Action, View};
 use crate::app::form::Form;
 use crate::app::settings::Settings;
-use crate::domain::{LiveSnapshot, Plan, RunData, TargetInfo};
+use crate::domain::{LiveSnapshot, Plan, RunData, TargetInfo, variant_words};
 use crate::session::{Command, Event, SecretText};
 
 /// The preset that is run against the embedded demo server.
@@ -45,6 +45,23 @@ impl AppState {
                 self.measure_shows = MeasureShows::Run;
             }
             Event::RunEnded { run } => self.run_ended(run),
+            Event::VariationRefused {
+                index,
+                of,
+                values,
+                issues,
+            } => {
+                let first = issues.first().map(|i| i.message.as_str());
+                let message = format!(
+                    "Variation {} of {of} ({}) did not start: {}",
+                    index + 1,
+                    variant_words(&values),
+                    first.unwrap_or_default()
+                );
+                self.banner(BannerKind::Failed, message);
+            }
+            // The head of the run under way says which variation it is.
+            Event::VariationStarted { .. } | Event::VariationsEnded { .. } => {}
             Event::Detected { text, info } => self.detected(&text, *info),
             Event::DetectFailed { text, message } => {
                 if text == self.info_for {
@@ -118,6 +135,7 @@ impl AppState {
         if let Some(path) = &run.file {
             self.settings.add_recent(path);
         }
+        self.tell_of_group(&run);
         self.shown = Some(run);
         self.command(Command::ListRuns);
         if self.closing {
@@ -127,6 +145,17 @@ impl AppState {
             Some(crate::app::dialogs::Dialog::CloseWhileRunning)
         ) {
             self.dialog = None;
+        }
+    }
+
+    /// After the last run of a varied plan: all of them by parameter.
+    fn tell_of_group(&mut self, run: &RunData) {
+        if let Some(variation) = &run.head.variation
+            && variation.of > 1
+            && variation.index + 1 == variation.of
+        {
+            let text = format!("All {} runs of the varied plan have ended.", variation.of);
+            self.banner_with(BannerKind::Info, text, Some(Action::CompareParameter));
         }
     }
 
@@ -167,7 +196,7 @@ impl AppState {
         if run.file.is_some() && self.library.load_plan_of == run.file {
             self.library.load_plan_of = None;
             if !self.is_locked() {
-                self.load_plan(run.plan(), PlanHome::Nowhere);
+                self.load_plan(&run.head.plan, PlanHome::Nowhere);
             }
         }
         let is_this = |p: &PathBuf| run.file.as_ref() == Some(p);

@@ -1,5 +1,6 @@
 //! The recorder's thread: hashes texts, hands each record to the sink, counts, and publishes what the window sees.
 
+mod counting;
 mod hashes;
 #[cfg(test)]
 mod tests;
@@ -13,14 +14,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{
-    Accumulator, Detail, Health, LiveSnapshot, Mark, OutcomeKind, Phase, Plan, Prompt,
-    RequestRecord, RunData, RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary,
+    Accumulator, BesideRecord, Detail, Health, LiveSnapshot, Mark, OutcomeKind, Phase, Plan,
+    Prompt, RequestRecord, RunData, RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary,
     TimeSeries,
 };
 use crate::protocol::SharedAdapter;
 use crate::stats::Histogram;
 use crate::transport::Clock;
+use crate::workload::Tokenizer;
 
+use counting::count_answer;
 use hashes::Hashes;
 
 use super::control::{Control, Order, StopReason};
@@ -38,6 +41,8 @@ pub trait Sink: Send {
     fn border(&mut self, border: &StageBorder);
     /// The person marked a moment.
     fn mark(&mut self, mark: &Mark);
+    /// A visitor beside the measured requests has done something.
+    fn beside(&mut self, _record: &BesideRecord) {}
     /// Once a second, and at the end.
     fn sample(&mut self, at_ns: u64, health: &Health);
     /// Lines that could not be kept: the queue to the disk was full, or the disk was.
@@ -69,6 +74,8 @@ pub(super) struct Recording {
     pub(super) clock: Clock,
     /// Tells during the run what it learnt of the server; none where requests are scripted.
     pub(super) adapter: Option<SharedAdapter>,
+    /// Counts answers of a server that counts none.
+    pub(super) counter: Option<Arc<Tokenizer>>,
     pub(super) live: Arc<Live>,
     pub(super) control: Arc<Control>,
     pub(super) ticks: Arc<Ticks>,
@@ -163,6 +170,10 @@ impl Recorder {
                 self.borders.push(*border);
             }
             Note::InFlight(in_flight) => self.facts.in_flight.push(*in_flight),
+            Note::Beside(record) => {
+                self.of.sink.beside(&record);
+                self.accumulator.beside(&record);
+            }
         }
     }
 
@@ -177,6 +188,8 @@ impl Recorder {
             record.prompt = Some(self.hashes.prompt(prompt));
         }
         record.answer = (!answer.is_empty()).then(|| self.hashes.text(&answer));
+        record.cached_tokens = record.cached_tokens.or(hints.cached_tokens);
+        count_answer(&mut record, &answer, self.of.counter.as_deref());
         self.of.sink.request(&record);
         self.accumulator.push(&record);
         self.note(&hints);
@@ -253,6 +266,7 @@ impl Recorder {
         self.facts.interrupted = by_person || self.broke;
         if let Some(adapter) = &self.of.adapter {
             self.facts.usage_refused = adapter.usage_refused();
+            self.facts.ends_refused = adapter.ends_refused();
         }
     }
 

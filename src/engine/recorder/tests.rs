@@ -82,6 +82,7 @@ fn desk() -> Desk {
         file: None,
         clock: Clock::new(),
         adapter: None,
+        counter: None,
         live: Arc::clone(&live),
         control: Arc::clone(&control),
         ticks: Arc::clone(&ticks),

@@ -242,6 +242,7 @@ impl Bench {
                 }
                 Note::Border(border) => borders.push(*border),
                 Note::InFlight(seen) => in_flight.push(*seen),
+                Note::Beside(record) => panic!("nobody visits: {record:?}"),
             }
         }
         assert_eq!(self.desk.live.in_flight(), 0, "every start has its end");
