@@ -12,6 +12,7 @@ mod files;
 mod flags;
 mod gradio_wires;
 mod layers;
+mod native_wires;
 mod openai_wires;
 mod plans;
 mod prompts;

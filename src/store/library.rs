@@ -80,6 +80,7 @@ pub fn read_entry(path: &Path) -> RunEntry {
         variation: None,
         summary: None,
         duration_secs: None,
+        variation: None,
         error: None,
     };
     let head = RunLines::open(path).and_then(|mut lines| read_head(&mut lines));
@@ -103,6 +104,7 @@ pub fn read_entry(path: &Path) -> RunEntry {
     entry.variation = head.variation;
     entry.target = head.plan.target.url;
     entry.server = head.server;
+    entry.variation = head.variation;
     entry
 }
 

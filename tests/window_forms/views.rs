@@ -35,6 +35,7 @@ fn entry(name: &str, day: u32, tags: &[&str], run: Option<&RunData>) -> RunEntry
         variation: None,
         summary: run.map(|r| Arc::clone(&r.summary)),
         duration_secs: Some(61.0),
+        variation: None,
         error: None,
     }
 }

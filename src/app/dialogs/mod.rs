@@ -30,6 +30,11 @@ pub enum Dialog {
         then: Action,
     },
     CloseWhileRunning,
+    /// A mark on the axis of time; `name` is what it is called when nothing is typed.
+    Mark {
+        text: String,
+        name: String,
+    },
     DeleteRun {
         path: PathBuf,
         label: String,
@@ -61,6 +66,13 @@ impl Dialog {
         Self::Path {
             what: BrowseFor::Open,
             text: String::new(),
+        }
+    }
+
+    pub fn mark(name: String) -> Self {
+        Self::Mark {
+            text: String::new(),
+            name,
         }
     }
 
