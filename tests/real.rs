@@ -515,8 +515,8 @@ fn a_plan_that_does_not_fit_the_gradio_app_is_refused_with_what_fits() {
 
 #[test]
 #[ignore = "needs real servers: packaging/check.sh starts them"]
-fn llamacpp_streams_chat_and_completions() {
-    for protocol in ["openai-chat", "openai-completions"] {
+fn llamacpp_streams_chat_completions_and_responses() {
+    for protocol in ["openai-chat", "openai-completions", "openai-responses"] {
         let args = [
             "--user",
             "the quick brown fox",
@@ -561,7 +561,7 @@ fn llamacpp_streams_chat_and_completions() {
 #[test]
 #[ignore = "needs real servers: packaging/check.sh starts them"]
 fn llamacpp_in_one_piece_has_no_first_token() {
-    for protocol in ["openai-chat", "openai-completions"] {
+    for protocol in ["openai-chat", "openai-completions", "openai-responses"] {
         let args = [
             "--set",
             "target.stream=false",
@@ -589,18 +589,58 @@ fn llamacpp_in_one_piece_has_no_first_token() {
 
 #[test]
 #[ignore = "needs real servers: packaging/check.sh starts them"]
+fn llamacpps_own_route_is_measured_by_a_template() {
+    let base = address(LLAMACPP);
+    let root = base.trim_end_matches("/v1");
+    let template = r#"target.template={ path = "/completion", body = '{"prompt": {{prompt}}, "n_predict": {{max_tokens}}, "stream": true}', framing = "sse", token = "/content", done = "/stop", error = "/error", tokens_in = "/tokens_evaluated", tokens_out = "/tokens_predicted" }"#;
+    let args = [
+        "--url",
+        root,
+        "--protocol",
+        "http",
+        "--set",
+        template,
+        "--user",
+        "the quick brown fox",
+        "--max-tokens",
+        "12",
+        "--iterations",
+        "4",
+    ];
+    let measured = measure(&args).expect_done();
+    assert_eq!(measured.counts(0).0 + measured.counts(0).1, 4);
+    for request in measured.requests() {
+        if request["outcome"] == "failed" {
+            // As above: it closes connections after a stream.
+            assert_eq!(request["failure"]["kind"], "stale_connection", "{request}");
+            continue;
+        }
+        assert_eq!(request["ended"], "ok_done", "{request}");
+        assert_eq!(
+            (&request["tokens_out"], &request["token_source"]),
+            (&12.into(), &"usage".into())
+        );
+        assert!(request["tokens_in"].as_u64() > Some(3), "{request}");
+        assert_eq!(n_chunks(request), 12, "{request}");
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
 fn llamacpp_is_found_at_any_of_its_addresses() {
     let base = address(LLAMACPP);
     let root = base.trim_end_matches("/v1");
     let host = root.trim_start_matches("http://");
     let chat = format!("{base}/chat/completions");
     let completions = format!("{base}/completions");
+    let responses = format!("{base}/responses");
     for (url, protocol) in [
         (base.as_str(), "openai-chat"),
         (root, "openai-chat"),
         (host, "openai-chat"),
         (&chat, "openai-chat"),
         (&completions, "openai-completions"),
+        (&responses, "openai-responses"),
     ] {
         let info = detected(url);
         assert_eq!(info["protocol"], protocol, "{url}");
