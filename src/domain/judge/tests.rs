@@ -130,7 +130,7 @@ fn clean_open() -> Case {
     for (seq, kept) in (0..).zip(&mut case.records) {
         let start = 25.0 * f64::from(seq);
         let mut r = streamed(
-            u64::from(seq),
+            u64::try_from(seq).unwrap(),
             start,
             80.0 + 20.0 * rng.unit(),
             &[5.0 + rng.unit(); 10],
