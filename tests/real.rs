@@ -770,6 +770,134 @@ fn llamacpp_is_asked_the_rows_of_a_dataset() {
 
 #[test]
 #[ignore = "needs real servers: packaging/check.sh starts them"]
+fn gradio_is_sent_a_folder_s_pictures_and_whole_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("a.png");
+    std::fs::copy("tests/data/7x5.png", &picture).unwrap();
+    let pictures = format!("workload.dataset={}", folder.path().display());
+    let rows_folder = tempfile::tempdir().unwrap();
+    let path = rows_folder.path().join("app.prompts.json");
+    std::fs::write(&path, r#"[["sys", "first", 0], ["sys", "second", 0]]"#).unwrap();
+    let rows = format!("workload.dataset={}", path.display());
+    for (variable, mode) in GRADIOS
+        .into_iter()
+        .flat_map(|v| MODES.map(|mode| (v, mode)))
+    {
+        let answers = |api_name: &str, dataset: &str| -> Vec<String> {
+            let args = [
+                "--iterations",
+                "2",
+                "--set",
+                "keep_text=true",
+                "--set",
+                dataset,
+            ];
+            let measured = gradio(variable, mode, api_name, &args).expect_done();
+            let requests = measured.requests();
+            let text = |r: &&Value| r["answer"]["text"].as_str().unwrap().to_owned();
+            requests.iter().map(text).collect()
+        };
+        assert_eq!(answers("/image_size", &pictures), ["7x5", "7x5"]);
+        let said = answers("/chat", &rows);
+        assert!(
+            said[0].contains("[sys] first") && said[1].contains("[sys] second"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
+fn llamacpp_turns_carry_its_own_answers_and_meet_its_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talks.json");
+    let rows = serde_json::json!([{"conversations": [
+        {"from": "system", "value": "Be brief"}, {"from": "human", "value": "One?"},
+        {"from": "gpt", "value": "recorded"}, {"from": "human", "value": "Two?"},
+        {"from": "human", "value": "Three?"}]}]);
+    std::fs::write(&path, rows.to_string()).unwrap();
+    let dataset = format!("workload.dataset={}", path.display());
+    let args = [
+        "--iterations",
+        "3",
+        "--max-tokens",
+        "4",
+        "--set",
+        "keep_text=true",
+        "--set",
+        "workload.turns=3",
+        "--set",
+        &dataset,
+    ];
+    let measured = llamacpp("openai-chat", &args).expect_done();
+    let mut said = "Be brief".to_owned();
+    let mut cached = 0;
+    for (request, (turn, asked)) in measured
+        .requests()
+        .iter()
+        .zip(["One?", "Two?", "Three?"].iter().enumerate())
+    {
+        assert_eq!(
+            (&request["conversation"], &request["turn"]),
+            (&0.into(), &turn.into())
+        );
+        said = format!("{said}\n\n{asked}");
+        assert_eq!(request["prompt"]["text"], said.as_str());
+        said = format!("{said}\n\n{}", request["answer"]["text"].as_str().unwrap());
+        if turn > 0 {
+            let now = request["cached_tokens"].as_u64().unwrap();
+            assert!(now > cached, "turn {turn}: {now} after {cached}");
+            cached = now;
+        }
+    }
+    assert_eq!(measured.requests().len(), 3);
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
+fn llamacpp_is_replayed_a_trace_with_its_lengths_and_shared_beginnings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.jsonl");
+    let line = |ms: u32, n: u32, ids: &str| {
+        format!(
+            "{{\"timestamp\": {ms}, \"input_length\": {n}, \"output_length\": 4, \"hash_ids\": {ids}}}\n"
+        )
+    };
+    let rows = [
+        line(0, 600, "[1, 2]"),
+        line(400, 700, "[1, 3]"),
+        line(800, 90, "[7]"),
+    ];
+    std::fs::write(&path, rows.concat()).unwrap();
+    let trace = path.display().to_string();
+    let args = [
+        "--replay",
+        &trace,
+        "--tokenizer",
+        "server",
+        "--set",
+        "keep_text=true",
+        "--ignore-eos",
+    ];
+    let measured = llamacpp("openai-chat", &args).expect_done();
+    let requests = measured.requests();
+    assert_eq!(requests.len(), 3);
+    for (request, n) in requests.iter().zip([600, 700, 90]) {
+        assert_eq!(request["tokens_in_asked"], n);
+        let text = request["prompt"]["text"].as_str().unwrap();
+        assert_eq!(n_tokens_by_llamacpp(text), n);
+        assert_eq!(request["tokens_out"], 4, "{request}");
+    }
+    // The second request's first block is the first one's.
+    assert!(
+        requests[1]["cached_tokens"].as_u64().unwrap() >= 500,
+        "{}",
+        requests[1]
+    );
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
 fn llamacpp_refusals_are_failures_with_its_words() {
     let long = "quick brown fox ".repeat(2000);
     llamacpp("openai-chat", &["--user", &long, "--iterations", "2"]).expect_all_failed(
