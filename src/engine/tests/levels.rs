@@ -79,7 +79,8 @@ fn a_sweep_finds_the_most_that_the_server_does() {
             of_stage.map(|r| r.end_ns - r.start_ns()).max().unwrap() / MS
         };
         if arrival == ArrivalProcess::Constant {
-            assert_eq!(slowest(1), 100);
+            // The paused clock's timers have a grain of 1 ms.
+            assert!(slowest(1) <= 101, "{}", slowest(1));
         }
         assert!(slowest(4) > 1_000, "{}", slowest(4));
     }
@@ -137,7 +138,11 @@ fn a_search_finds_the_largest_load_that_meets_its_goals() {
         let probes: Vec<f64> = levels(&left).iter().map(|l| l.1).collect();
         let below = probes.iter().copied().filter(|l| *l <= good);
         let above = probes.iter().copied().filter(|l| *l > good);
-        (below.fold(0.0, f64::max), above.fold(f64::MAX, f64::min), probes)
+        (
+            below.fold(0.0, f64::max),
+            above.fold(f64::MAX, f64::min),
+            probes,
+        )
     };
     // A steady stream waits for nothing up to the capacity, and ever longer above it.
     let plan = search(Over::Rate, 5.0, 1_000.0, &["e2e.p95:150ms"], 30.0);
