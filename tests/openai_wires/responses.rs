@@ -17,6 +17,7 @@ fn exchange(stream: bool) -> Box<dyn Exchange> {
         model: Some("m".to_owned()),
         stream,
         max_tokens: Some(8),
+        ignore_eos: false,
         extra: serde_json::Map::new(),
         facts: ServerFacts::default(),
     });
