@@ -14,6 +14,7 @@ mod open_error;
 mod places;
 mod plan_fields;
 mod plan_file;
+mod plan_load_fields;
 mod plan_names;
 mod plan_read;
 mod plan_schema;
