@@ -77,7 +77,6 @@ pub fn read_entry(path: &Path) -> RunEntry {
         target: String::new(),
         server: ServerFacts::default(),
         load: String::new(),
-        variation: None,
         summary: None,
         duration_secs: None,
         variation: None,
@@ -101,7 +100,6 @@ pub fn read_entry(path: &Path) -> RunEntry {
     entry.tags = head.tags;
     entry.notes = head.notes;
     entry.load = load_words(&head.plan, head.variation.as_ref());
-    entry.variation = head.variation;
     entry.target = head.plan.target.url;
     entry.server = head.server;
     entry.variation = head.variation;
