@@ -18,10 +18,12 @@ use crate::domain::{Issue, LiveSnapshot, Plan, Protocol, RunData, Target, Target
 use crate::session::Command;
 
 mod events;
+mod files;
 mod perform;
 mod reach;
 mod shell;
 
+pub use files::UseAs;
 pub use reach::{Reach, host_of, is_loopback, sends_key_in_the_clear};
 pub(crate) use shell::{address_of, tilde};
 
@@ -386,7 +388,9 @@ impl AppState {
                 Section::Prompts => was.prompts == is.prompts,
                 Section::Load => was.load == is.load,
                 Section::Cold => was.cold == is.cold,
-                Section::Limits => was.limits == is.limits,
+                Section::Limits => was.limits == is.limits && was.goals == is.goals,
+                Section::Vary => was.vary == is.vary && was.vary_mode == is.vary_mode,
+                Section::Traffic => was.traffic == is.traffic,
                 Section::Advanced => was.advanced == is.advanced,
             };
             if unchanged {
@@ -448,7 +452,11 @@ impl AppState {
 
     /// Loads a plan into the form; undo brings the old form back.
     pub fn load_plan(&mut self, plan: &Plan, home: PlanHome) {
-        self.form = Form::from_plan(plan);
+        self.load_form(Form::from_plan(plan), home);
+    }
+
+    pub(crate) fn load_form(&mut self, form: Form, home: PlanHome) {
+        self.form = form;
         self.saved_form = self.form.clone();
         self.plan_home = home;
         self.view = View::Measure;

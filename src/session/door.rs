@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::demo::{DemoServer, Options, Script};
-use crate::domain::{Issue, Plan, RunData};
+use crate::domain::{Issue, Plan, RunData, Template};
 use crate::store;
 
 /// A plan that comes with the program.
@@ -96,6 +96,49 @@ pub fn read_plan(path: &Path) -> Result<Plan, Vec<String>> {
 /// What is wrong with the field or the value.
 pub fn set_field(plan: &Plan, field: &str, value: &str) -> Result<Plan, Issue> {
     store::set_field(plan, field, value)
+}
+
+/// A field of a plan that may be set by its path, and may be varied.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlanField {
+    /// As `--set` and `vary` name it; of the first stage, where it is a stage's.
+    pub path: String,
+    pub doc: &'static str,
+}
+
+/// The fields of a plan that change what is measured, in the order of the file.
+pub fn plan_fields() -> Vec<PlanField> {
+    let known = store::fields().into_iter();
+    let measured = |path: &str| {
+        let first = path.split('.').next().unwrap_or_default();
+        !matches!(
+            first,
+            "schema" | "label" | "tags" | "profile" | "keep_text" | "vary" | "vary_mode"
+        ) && !path.starts_with("target.key")
+    };
+    known
+        .filter(|(path, _)| measured(path))
+        .map(|(path, doc)| PlanField { path, doc })
+        .collect()
+}
+
+/// Reads the file of a target's template.
+///
+/// # Errors
+/// Every issue, as a sentence each.
+pub fn read_template(path: &Path) -> Result<Template, Vec<String>> {
+    let text = std::fs::read_to_string(path).map_err(|e| vec![format!("cannot be read: {e}")])?;
+    let template: Template =
+        toml::from_str(&text).map_err(|e| vec![e.message().trim().to_owned()])?;
+    let issues = template.check().into_iter();
+    let issues: Vec<String> = issues
+        .map(|i| format!("{}: {}", i.field, i.message))
+        .collect();
+    if issues.is_empty() {
+        Ok(template)
+    } else {
+        Err(issues)
+    }
 }
 
 /// The JSON schema of a run file's lines, or of a plan.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::{Issue, Plan, RunData, RunEntry, Target, TargetInfo, TestReport, Workload};
+use crate::domain::{
+    Issue, Plan, RunData, RunEntry, Target, TargetInfo, Template, TestReport, Workload,
+};
 
 /// Asked by a front end; never blocks it.
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ pub enum Command {
         path: PathBuf,
     },
     OpenPlan(PathBuf),
+    /// Read the file of a target's template; answered by [`Event::TemplateOpened`].
+    OpenTemplate(PathBuf),
     /// Copy a run file elsewhere (`.zst` by its name), or write a plan.
     Save {
         what: SaveWhat,
@@ -126,6 +130,10 @@ pub enum Event {
     PlanOpened {
         path: PathBuf,
         plan: Box<Plan>,
+    },
+    TemplateOpened {
+        path: PathBuf,
+        template: Box<Template>,
     },
     Saved {
         path: PathBuf,
