@@ -1,5 +1,6 @@
 //! Run files: written, killed, torn, packed, changed and opened again; hostile and foreign ones refused.
 
+mod findings;
 mod hostile;
 mod journal;
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::MAX_TOKENS;
 use super::text_form::{number, range, serde_as_text, wholes};
+use crate::stats::{SplitMix64, normal_quantile};
 
 /// A length in tokens, drawn for each request with the plan's seed: `200`, `normal:MEAN,SD,MIN,MAX` or `uniform:A..B`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,6 +37,30 @@ impl LengthSpec {
         match self {
             Self::Fixed(n) => n,
             Self::Normal { max, .. } | Self::Uniform { max, .. } => max,
+        }
+    }
+
+    /// One length; the next value of the stream is its only input.
+    pub fn draw(self, rng: &mut SplitMix64) -> u32 {
+        match self {
+            Self::Fixed(n) => n,
+            Self::Uniform { min, max } => {
+                let width = u64::from(max.saturating_sub(min)) + 1;
+                min + u32::try_from(rng.below(width)).unwrap_or(0)
+            }
+            Self::Normal { mean, sd, min, max } => {
+                // The inverse of the distribution; never that of 0, which is infinite.
+                let z = normal_quantile(rng.unit().max(f64::EPSILON));
+                let value = f64::from(mean) + f64::from(sd) * z;
+                let within = value.round().clamp(f64::from(min), f64::from(max.max(min)));
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "it was clamped between two u32"
+                )]
+                let length = within as u32;
+                length
+            }
         }
     }
 
@@ -157,6 +182,41 @@ mod tests {
             let error = text.parse::<LengthSpec>().unwrap_err();
             assert!(error.contains(&format!("“{text}”")), "{error}");
         }
+    }
+
+    #[test]
+    fn lengths_are_drawn_as_they_say() {
+        let drawn = |text: &str, seed| {
+            let length: LengthSpec = text.parse().unwrap();
+            let mut rng = SplitMix64::new(seed);
+            (0..20_000)
+                .map(|_| length.draw(&mut rng))
+                .collect::<Vec<u32>>()
+        };
+        assert_eq!(drawn("7", 1)[..3], [7, 7, 7]);
+        let uniform = drawn("uniform:3..5", 1);
+        for n in 3..=5 {
+            let count = uniform.iter().filter(|v| **v == n).count();
+            assert!((6_300..7_000).contains(&count), "{n}: {count}");
+        }
+        let normal = drawn("normal:200,10,1,400", 1);
+        let mean = normal.iter().map(|n| f64::from(*n)).sum::<f64>() / 20_000.0;
+        let squares = normal.iter().map(|n| (f64::from(*n) - mean).powi(2));
+        let sd = (squares.sum::<f64>() / 20_000.0).sqrt();
+        // Within four standard errors.
+        assert!(
+            (mean - 200.0).abs() < 4.0 * 10.0 / 20_000_f64.sqrt(),
+            "{mean}"
+        );
+        assert!(
+            (sd - 10.0).abs() < 4.0 * 10.0 / 40_000_f64.sqrt() + 0.01,
+            "{sd}"
+        );
+        let clamped = drawn("normal:200,100,180,220", 1);
+        assert!(clamped.iter().all(|n| (180..=220).contains(n)));
+        assert!(clamped.contains(&180) && clamped.contains(&220));
+        assert_eq!(drawn("normal:200,10,1,400", 1), normal);
+        assert_ne!(drawn("normal:200,10,1,400", 2), normal);
     }
 
     #[test]

@@ -304,7 +304,7 @@ pub const METRICS: [Metric; 20] = [
         short: "Met",
         unit: Unit::Share,
         better: Better::Higher,
-        formula: "Measure requests that meet every goal / (ok + failed + dropped) Measure requests",
+        formula: "requests of the stage that meet every goal / those that could be told: ok, failed and dropped ones, and those that were cut off after a limit",
         taken: Taken::PerStage,
     },
 ];

@@ -210,6 +210,7 @@ impl WireDriver {
             tokens_in: reply.tokens_in,
             tokens_out: reply.tokens_out,
             token_source: reply.token_source,
+            cached_tokens: reply.cached_tokens,
             ended,
             http_status: reply.http_status.or(seen.status),
             connection: seen.connection,

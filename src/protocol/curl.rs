@@ -246,15 +246,22 @@ fn take_body(text: &str, command: &mut CurlCommand) {
     let text_of = |value: &Value| value.as_str().map(str::to_owned);
     pasted.model = take_as(&mut body, "model", text_of);
     pasted.stream = take_as(&mut body, "stream", Value::as_bool);
-    pasted.max_tokens = take_as(&mut body, "max_tokens", |value| {
-        u32::try_from(value.as_u64()?).ok()
-    });
-    match take_as(&mut body, "messages", system_and_user) {
+    pasted.max_tokens = take_limit(&mut body);
+    let conversation = ["messages", "input"]
+        .iter()
+        .find_map(|name| take_as(&mut body, name, system_and_user));
+    match conversation {
         Some((system, user)) => {
             pasted.system = system;
             pasted.user = Some(user);
         }
-        None => pasted.user = take_as(&mut body, "prompt", text_of),
+        None => {
+            // Of `/completions` and Ollama, the Responses API, and TGI.
+            pasted.user = ["prompt", "input", "inputs"]
+                .iter()
+                .find_map(|name| take_as(&mut body, name, text_of));
+            pasted.system = take_as(&mut body, "system", text_of);
+        }
     }
     if body.get("stream_options") == Some(&json!({"include_usage": true})) {
         body.shift_remove("stream_options");
@@ -262,6 +269,25 @@ fn take_body(text: &str, command: &mut CurlCommand) {
     if !body.is_empty() {
         pasted.extra_body = serde_json::to_string_pretty(&body).ok();
     }
+}
+
+/// The most tokens of an answer, by any of the names that the wires have for it.
+fn take_limit(body: &mut Map<String, Value>) -> Option<u32> {
+    let count = |value: &Value| u32::try_from(value.as_u64()?).ok();
+    let plain = ["max_tokens", "max_output_tokens"]
+        .iter()
+        .find_map(|name| take_as(body, name, count));
+    let nested = [("parameters", "max_new_tokens"), ("options", "num_predict")];
+    plain.or_else(|| {
+        nested.iter().find_map(|(outer, name)| {
+            let inner = body.get_mut(*outer)?.as_object_mut()?;
+            let taken = take_as(inner, name, count)?;
+            if inner.is_empty() {
+                body.shift_remove(*outer);
+            }
+            Some(taken)
+        })
+    })
 }
 
 /// Takes a field out of the body when it is what the form can hold; else it stays for the extra body.
@@ -373,6 +399,45 @@ mod tests {
         let pasted = parse_curl(text).unwrap().pasted;
         assert_eq!(pasted.user, None);
         assert!(pasted.extra_body.unwrap().contains("assistant"));
+    }
+
+    #[test]
+    fn bodies_of_every_wire() {
+        let check = |body: &str, system: Option<&str>, rest: Option<Value>| {
+            let text = format!("curl http://h/x -d '{body}'");
+            let pasted = parse_curl(&text).unwrap().pasted;
+            assert_eq!(pasted.user.as_deref(), Some("Hi"), "{body}");
+            assert_eq!(pasted.system.as_deref(), system, "{body}");
+            assert_eq!(pasted.max_tokens, Some(8), "{body}");
+            let extra = pasted.extra_body.map(|t| serde_json::from_str(&t).unwrap());
+            assert_eq!(extra, rest, "{body}");
+        };
+        check(
+            r#"{"inputs":"Hi","parameters":{"max_new_tokens":8}}"#,
+            None,
+            None,
+        );
+        check(
+            r#"{"inputs":"Hi","parameters":{"max_new_tokens":8,"details":true}}"#,
+            None,
+            Some(json!({"parameters": {"details": true}})),
+        );
+        check(
+            r#"{"model":"m","prompt":"Hi","system":"S","options":{"num_predict":8,"seed":1}}"#,
+            Some("S"),
+            Some(json!({"options": {"seed": 1}})),
+        );
+        check(
+            r#"{"messages":[{"role":"user","content":"Hi"}],"options":{"num_predict":8}}"#,
+            None,
+            None,
+        );
+        check(r#"{"input":"Hi","max_output_tokens":8}"#, None, None);
+        check(
+            r#"{"input":[{"role":"system","content":"S"},{"role":"user","content":"Hi"}],"max_output_tokens":8}"#,
+            Some("S"),
+            None,
+        );
     }
 
     #[test]

@@ -6,7 +6,9 @@ use url::Url;
 
 use super::headers::{control_options, is_secret_header};
 use super::target_url::target_url;
-use super::{PrepareError, SharedAdapter, curl, gradio, mask, openai};
+use super::{
+    Described, PrepareError, SharedAdapter, any_http, curl, gradio, mask, ollama, openai, tgi,
+};
 use crate::domain::{Failure, FailureKind, Issue, Protocol, Target, TargetInfo, Workload};
 use crate::transport::{Control, TransportErrorKind};
 
@@ -83,21 +85,21 @@ async fn prepare_unmasked(
     target.url = url.into();
     let prepared = match protocol {
         Protocol::Gradio => gradio::prepare(&target, workload, key, &control).await,
-        Protocol::Tgi | Protocol::Ollama | Protocol::Http | Protocol::OpenAiResponses => {
-            Err(not_spoken(protocol))
+        Protocol::Tgi => tgi::prepare(&target, workload, key, &control).await,
+        Protocol::Ollama => ollama::prepare(&target, workload, key, &control).await,
+        Protocol::Http => any_http::prepare(&target, workload, key),
+        Protocol::Auto
+        | Protocol::OpenAiChat
+        | Protocol::OpenAiCompletions
+        | Protocol::OpenAiResponses => {
+            openai::prepare(&target, workload, protocol, key, &control).await
         }
-        _ => openai::prepare(&target, workload, protocol, key, &control).await,
     };
     prepared.map_err(|error| with_advice(error, &target.url))
 }
 
-fn not_spoken(protocol: Protocol) -> PrepareError {
-    let message = format!("“{}” is not spoken; choose another protocol", protocol.id());
-    PrepareError::refused("target.protocol", message)
-}
-
 /// The client for all that is not measured.
-fn connect(target: &Target, key: Option<&SecretString>) -> Result<Control, PrepareError> {
+pub fn connect(target: &Target, key: Option<&SecretString>) -> Result<Control, PrepareError> {
     let options = control_options(target, key).map_err(PrepareError::Refused)?;
     Control::new(&options).map_err(|error| {
         let field = match (&target.ca_file, error.kind) {
@@ -114,25 +116,20 @@ pub async fn detect_at(
     protocol: Protocol,
     control: &Control,
 ) -> Result<TargetInfo, PrepareError> {
-    let found = match (protocol, what_path_says(url)) {
-        (Protocol::Auto, Some((Says::Gradio, evidence))) => gradio_first(url, control)
-            .await
-            .map(|i| with_evidence(i, evidence)),
-        (Protocol::Auto, Some((Says::OpenAiRoute, evidence))) => {
-            let found = openai::describe(url, protocol, control).await;
-            found.map(|found| with_evidence(found.info, evidence))
-        }
-        (Protocol::Auto, Some((Says::OpenAiBase, evidence))) => openai_first(url, control)
-            .await
-            .map(|i| with_evidence(i, evidence)),
-        (Protocol::Auto, None) => gradio_first(url, control).await,
-        (Protocol::Gradio, _) => gradio::describe(url, control).await,
-        (Protocol::OpenAiChat | Protocol::OpenAiCompletions, _) => {
+    let found = match protocol {
+        Protocol::Auto => match what_path_says(url) {
+            Some((says, evidence)) => by_path(says, url, control)
+                .await
+                .map(|info| with_evidence(info, evidence)),
+            None => gradio_first(url, control).await,
+        },
+        Protocol::Gradio => gradio::describe(url, control).await,
+        Protocol::Tgi => tgi::describe(url, control).await.map(|found| found.info),
+        Protocol::Ollama => ollama::describe(url, control).await.map(|found| found.info),
+        Protocol::Http => any_http::describe(url, control).await,
+        Protocol::OpenAiChat | Protocol::OpenAiCompletions | Protocol::OpenAiResponses => {
             let found = openai::describe(url, protocol, control).await;
             found.map(|found| found.info)
-        }
-        (Protocol::Tgi | Protocol::Ollama | Protocol::Http | Protocol::OpenAiResponses, _) => {
-            Err(not_spoken(protocol))
         }
     };
     found.map_err(|error| with_advice(error, url.as_str()))
@@ -145,6 +142,32 @@ enum Says {
     OpenAiRoute,
     /// `/v1`: likely, no more.
     OpenAiBase,
+    /// A route that only TGI has.
+    TgiRoute,
+    /// A route that others have too.
+    Tgi,
+    Ollama,
+}
+
+/// Asks first what the address looks like.
+async fn by_path(says: Says, url: &Url, control: &Control) -> Result<TargetInfo, PrepareError> {
+    match says {
+        Says::Gradio => gradio_first(url, control).await,
+        Says::OpenAiRoute => {
+            let found = openai::describe(url, Protocol::Auto, control).await;
+            found.map(|found| found.info)
+        }
+        Says::OpenAiBase => openai_first(url, control).await,
+        Says::TgiRoute => tgi::describe(url, control).await.map(|found| found.info),
+        Says::Tgi => match tgi::describe(url, control).await? {
+            found if found.is_sure => Ok(found.info),
+            _ => gradio_first(url, control).await,
+        },
+        Says::Ollama => match ollama::describe(url, control).await? {
+            found if found.is_sure => Ok(found.info),
+            _ => gradio_first(url, control).await,
+        },
+    }
 }
 
 /// What the address tells by itself, and the sentence for it.
@@ -157,10 +180,13 @@ fn what_path_says(url: &Url) -> Option<(Says, String)> {
             path.ends_with(route),
         )
     };
-    for route in ["/chat/completions", "/completions"] {
+    for route in ["/chat/completions", "/completions", "/responses"] {
         if let (evidence, true) = ends_in(route) {
             return Some((Says::OpenAiRoute, evidence));
         }
+    }
+    if let (evidence, true) = ends_in("/generate_stream") {
+        return Some((Says::TgiRoute, evidence));
     }
     if segments.contains(&"gradio_api") {
         return Some((Says::Gradio, "The address holds /gradio_api".to_owned()));
@@ -172,6 +198,16 @@ fn what_path_says(url: &Url) -> Option<(Says, String)> {
     }
     if let [.., "call", name] = segments.as_slice() {
         return Some((Says::Gradio, format!("The address ends in /call/{name}")));
+    }
+    for route in ["/api/chat", "/api/generate", "/api/tags", "/api/version"] {
+        if let (evidence, true) = ends_in(route) {
+            return Some((Says::Ollama, evidence));
+        }
+    }
+    for route in ["/generate", "/info"] {
+        if let (evidence, true) = ends_in(route) {
+            return Some((Says::Tgi, evidence));
+        }
     }
     if url
         .host_str()
@@ -185,6 +221,10 @@ fn what_path_says(url: &Url) -> Option<(Says, String)> {
             return Some((Says::OpenAiBase, evidence));
         }
     }
+    if url.port() == Some(ollama::PORT) {
+        let evidence = format!("{} is Ollama's port", ollama::PORT);
+        return Some((Says::Ollama, evidence));
+    }
     None
 }
 
@@ -196,11 +236,42 @@ async fn gradio_first(url: &Url, control: &Control) -> Result<TargetInfo, Prepar
         }
         Err(error) => error,
     };
-    match openai::describe(url, Protocol::Auto, control).await {
-        Ok(found) if found.is_sure => Ok(found.info),
-        Ok(found) => Err(neither(url, &no_gradio, &found.info)),
-        Err(error) => Err(error),
+    let found = openai::describe(url, Protocol::Auto, control).await?;
+    let native = match found.native {
+        Some(native) => native_at(native, url, control).await,
+        None if !found.is_sure => any_native(url, control).await,
+        None => None,
+    };
+    match native {
+        Some(native) if native.is_sure => Ok(native.info),
+        _ if found.is_sure => Ok(found.info),
+        _ => Err(neither(url, &no_gradio, &found.info)),
     }
+}
+
+/// A server that speaks OpenAI's wire beside its own, found at an address that names neither: its own, which its
+/// documentation begins with.
+async fn native_at(native: Protocol, url: &Url, control: &Control) -> Option<Described> {
+    let found = match native {
+        Protocol::Ollama => ollama::describe(url, control).await,
+        _ => tgi::describe(url, control).await,
+    };
+    let mut found = found.ok()?;
+    let note =
+        "The server speaks OpenAI's wire too: choose that protocol, or write /v1 after the address";
+    found.info.notes.push(note.to_owned());
+    Some(found)
+}
+
+/// A server that speaks only a wire of its own.
+async fn any_native(url: &Url, control: &Control) -> Option<Described> {
+    let found = tgi::describe(url, control).await;
+    if let Ok(found) = found
+        && found.is_sure
+    {
+        return Some(found);
+    }
+    ollama::describe(url, control).await.ok()
 }
 
 async fn openai_first(url: &Url, control: &Control) -> Result<TargetInfo, PrepareError> {
@@ -225,7 +296,7 @@ fn neither(url: &Url, no_gradio: &PrepareError, openai: &TargetInfo) -> PrepareE
     }
     let asked = openai.evidence.join("; ");
     let message = format!(
-        "Neither a Gradio app nor an OpenAI-compatible server was found at “{url}” ({no_gradio}; {asked}); check the path, or choose the protocol by hand"
+        "Neither a Gradio app nor an OpenAI-compatible, TGI or Ollama server was found at “{url}” ({no_gradio}; {asked}); check the path, or choose the protocol by hand"
     );
     PrepareError::Refused(vec![Issue::new("target.url", message)])
 }
@@ -286,6 +357,13 @@ mod tests {
         check("http://h/v1/chat/completions", Some(Says::OpenAiRoute));
         check("http://h/v1/completions/", Some(Says::OpenAiRoute));
         check("http://h/v1", Some(Says::OpenAiBase));
+        check("http://h/v1/responses", Some(Says::OpenAiRoute));
+        check("http://h/generate_stream", Some(Says::TgiRoute));
+        check("http://h/generate", Some(Says::Tgi));
+        check("http://h/api/generate", Some(Says::Ollama));
+        check("http://h/sub/api/chat", Some(Says::Ollama));
+        check("http://h:11434", Some(Says::Ollama));
+        check("http://h:11434/v1", Some(Says::OpenAiBase));
         check("http://h/gradio_api/call/predict", Some(Says::Gradio));
         check("http://h/gradio_api/queue/join", Some(Says::Gradio));
         check("http://h/call/chat", Some(Says::Gradio));

@@ -3,7 +3,7 @@
 use super::Reply;
 use super::detect::advice;
 use super::test_request::status_text;
-use crate::domain::{Ended, Failure, FailureKind, Issue, Target, TargetInfo, Workload};
+use crate::domain::{Ended, Failure, FailureKind, Issue, Protocol, Target, TargetInfo, Workload};
 
 /// What was tested.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +160,7 @@ fn of_status(
         404 | 405 => Cause::at(
             "target.url",
             "The server has no such route",
-            "Check the path: most servers answer under /v1",
+            check_path(tested.target.protocol),
         ),
         400 | 413 | 422 if is_too_long(&said) => Cause::at(
             "workload.users",
@@ -181,7 +181,8 @@ fn of_status(
             "A proxy before the server got no answer from it",
             "Check that the server behind the proxy runs, and the proxy's timeouts",
         ),
-        500..=599 => Cause::of_server(
+        // 424 is what TGI answers when a generation failed.
+        424 | 500..=599 => Cause::of_server(
             "The server failed",
             "Look into the server's log; a request without the extra body may tell more",
         ),
@@ -190,6 +191,16 @@ fn of_status(
             "See its message below",
         ),
     }
+}
+
+fn check_path(protocol: Protocol) -> String {
+    let where_to = match protocol {
+        Protocol::Tgi => "TGI answers under /generate_stream and /generate",
+        Protocol::Ollama => "Ollama answers under /api/chat and /api/generate",
+        Protocol::Http => "the template's path and method say what is asked",
+        _ => "most servers answer under /v1",
+    };
+    format!("Check the path: {where_to}")
 }
 
 fn unknown_model(tested: Tested<'_>) -> Cause {
@@ -281,6 +292,15 @@ fn of_kind(tested: Tested<'_>, failure: &Failure) -> Cause {
             "A web page answered, not an API",
             "Use the API's address, not the one of its page in a browser",
         ),
+        FailureKind::ErrorBadJson | FailureKind::ErrorEmpty | FailureKind::ErrorTruncated
+            if tested.target.protocol == Protocol::Http && failure.status == Some(200) =>
+        {
+            Cause::at(
+                "target.template",
+                "The answer is not what the template says",
+                "Hold the template's framing and pointers against the answer below",
+            )
+        }
         FailureKind::ErrorBadJson => Cause::at(
             "target.protocol",
             "The answer is not what this protocol sends",

@@ -5,29 +5,39 @@
 //! `/v1/models`, uploads) and detection ([`detect()`]) go over `transport::control`, apart from what is measured.
 
 mod answer;
+pub mod any_http;
+mod asked;
+mod body;
+mod conversation;
 pub mod curl;
 pub mod detect;
 pub mod explain;
 pub mod gradio;
 pub mod headers;
+mod loose;
 mod marks;
 pub mod mask;
 pub mod ndjson;
+pub mod ollama;
 pub mod openai;
 pub mod said;
 mod shell;
 pub mod sse;
 pub mod target_url;
 pub mod test_request;
+pub mod tgi;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use serde_json::Value;
 
 use crate::domain::{Ended, Failure, GradioFacts, Issue, Prompt, ServerTimes, TokenSource};
 
-pub use detect::{detect, prepare};
+pub use asked::Described;
+pub use detect::{connect, detect, prepare};
 
 /// One HTTP call of a measured request. Its route is relative to the target's origin.
 #[derive(Clone, Debug)]
@@ -117,11 +127,24 @@ pub trait Adapter: Send + Sync {
     /// A new exchange for this prompt. `user` and `seq` make session names unique.
     fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
     fn facts(&self) -> &crate::domain::ServerFacts;
+    /// Takes the payloads that prompts bring, before the first request: holds them against the target and uploads what
+    /// files they name. Gives notes.
+    fn bring(&self, payloads: Vec<Arc<Value>>) -> Bringing<'_> {
+        let issue = (!payloads.is_empty()).then(|| {
+            let message = "holds Gradio payloads or files, and the target takes texts and pictures";
+            PrepareError::refused("workload.dataset", message)
+        });
+        Box::pin(async move { issue.map_or_else(|| Ok(Vec::new()), Err) })
+    }
     /// The server refused to be asked for token counts during the run, so requests go without.
     fn usage_refused(&self) -> bool {
         false
     }
 }
+
+/// Notes, when what prompts bring was taken.
+pub type Bringing<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<String>, PrepareError>> + Send + 'a>>;
 
 /// An adapter behind a pointer.
 pub type SharedAdapter = Arc<dyn Adapter>;

@@ -9,6 +9,7 @@ mod proportion;
 mod quantile;
 mod rng;
 mod special;
+mod two_lines;
 
 pub use bootstrap::{BOOTSTRAP_ROUNDS, Estimate, bca, bca_mean, bca_two};
 pub use histogram::Histogram;
@@ -20,6 +21,10 @@ pub use quantile::{
 pub use rng::SplitMix64;
 pub use special::{
     beta_inc, binomial_cdf, erf, ln_gamma, normal_cdf, normal_quantile, t_cdf, t_quantile,
+};
+pub use two_lines::{
+    KNEE_MAX_TAIL_SLOPE, KNEE_MIN_IMPROVEMENT, KNEE_MIN_POINTS, KNEE_MIN_SHARE_OF_PEAK, TwoLines,
+    knee, two_line_fit,
 };
 
 /// The confidence of every interval here.

@@ -16,7 +16,9 @@ use super::file_lock::create_locked;
 use super::line::{EndLine, Line, SampleKind, SampleLine};
 use super::places::run_name;
 use super::redact::Redactor;
-use crate::domain::{Caution, CautionId, Health, RequestRecord, RunHead, StageBorder};
+use crate::domain::{
+    BesideRecord, Caution, CautionId, Health, RequestRecord, RunHead, StageBorder,
+};
 
 /// Lines that may wait for the writer.
 pub const QUEUE_LINES: usize = 8192;
@@ -183,6 +185,11 @@ impl Journal {
     /// A stage's border, when it begins and when it has ended.
     pub fn border(&self, border: StageBorder) {
         self.put(Line::Stage(Box::new(border)));
+    }
+
+    /// What a visitor did beside the measured requests.
+    pub fn beside(&self, record: BesideRecord) {
+        self.put(Line::Beside(Box::new(record)));
     }
 
     /// Health of this program at a moment of the run.

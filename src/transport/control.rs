@@ -109,6 +109,43 @@ impl Control {
         answer(self.client.get(url.clone()).headers(headers)).await
     }
 
+    /// Writes the body of a 2xx answer to `file`, at most `max` bytes of it; of other answers it keeps none.
+    pub async fn save(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        file: &mut (impl std::io::Write + Send),
+        max: u64,
+    ) -> Result<Answer, TransportError> {
+        let started = Instant::now();
+        let request = self.client.get(url.clone()).headers(headers);
+        let mut response = request.send().await.map_err(error_from_reqwest)?;
+        let (mut left, mut is_cut) = (max, false);
+        while response.status().is_success() {
+            let Some(chunk) = response.chunk().await.map_err(error_from_reqwest)? else {
+                break;
+            };
+            is_cut = chunk.len() as u64 > left;
+            if is_cut {
+                break;
+            }
+            left -= chunk.len() as u64;
+            file.write_all(&chunk).map_err(|error| {
+                TransportError::new(
+                    TransportErrorKind::Client,
+                    format!("The file cannot be written: {error}"),
+                )
+            })?;
+        }
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: Bytes::new(),
+            is_cut,
+            took: started.elapsed(),
+        })
+    }
+
     /// `body` is JSON already.
     pub async fn post_json(&self, url: &Url, body: Vec<u8>) -> Result<Answer, TransportError> {
         let request = self

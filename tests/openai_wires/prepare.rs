@@ -199,12 +199,9 @@ async fn nothing_there_says_what_to_try() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    for protocol in [
-        Protocol::Auto,
-        Protocol::Gradio,
-        Protocol::OpenAiChat,
-        Protocol::OpenAiCompletions,
-    ] {
+    // With a template nothing is asked before the run.
+    let asked = Protocol::ALL.into_iter().filter(|p| *p != Protocol::Http);
+    for protocol in asked {
         let mut target = Target::at(&url);
         target.protocol = protocol;
         let Err(PrepareError::Unreachable(failure)) = prepare(&target).await else {

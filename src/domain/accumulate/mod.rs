@@ -4,6 +4,7 @@
 //! drain requests never enter. A request that was cut off or cancelled is counted, whether it carries Measure or Drain.
 
 mod beside;
+mod findings;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod gaps;
@@ -11,11 +12,13 @@ mod series;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use beside::Beside;
+use findings::Stages;
 use series::SeriesBuilder;
 use stage::StageData;
 
@@ -24,7 +27,7 @@ use crate::stats::{self, Histogram};
 use super::{
     BesideRecord, ColdRequest, ColdSummary, ConnectionKind, Ended, ErrorClass, Made, MetricId,
     OutcomeKind, Penalty, Phase, Plan, Point, Points, RecordFacts, RequestRecord, RunFacts, SCHEMA,
-    StageBorder, StageFacts, StageIdx, StageSummary, Summary, Taken, TimeSeries,
+    Stage, StageBorder, StageFacts, StageIdx, StageSummary, Summary, Taken, TimeSeries,
 };
 
 /// How much work a summary may be.
@@ -39,6 +42,8 @@ pub enum Detail {
 /// Takes records one by one and says at any time what they amount to.
 #[derive(Clone, Debug)]
 pub struct Accumulator {
+    /// As the plan asked for them: what a sweep or a search came from.
+    asked: Vec<Stage>,
     /// As it is run: stages that come to be are put in.
     plan: Plan,
     /// Stages whose border was told.
@@ -85,10 +90,12 @@ const PENALTY_SEEDS: (u64, u64) = (1001, 1002);
 
 impl Accumulator {
     pub fn new(plan: &Plan) -> Self {
+        let asked = plan.stages.clone();
         let plan = plan.begin_as_run();
         let new = |stage| StageData::new(stage, &plan.goals);
         let stages = plan.stages.iter().map(new).collect();
         Self {
+            asked,
             plan,
             seen: HashSet::new(),
             stages,
@@ -285,6 +292,13 @@ impl Accumulator {
             borders,
             run,
         });
+        let found = Stages {
+            asked: &self.asked,
+            plan: &self.plan,
+            summaries: &stages,
+            borders,
+        };
+        let (knee, sweep, search) = (found.knee(), found.sweep(), found.search());
         Summary {
             schema: SCHEMA,
             verdict,
@@ -292,9 +306,9 @@ impl Accumulator {
             cold,
             cautions,
             errors: records.errors,
-            knee: None,
-            sweep: None,
-            search: None,
+            knee,
+            sweep,
+            search,
             beside: self.beside.summaries(),
         }
     }

@@ -71,7 +71,7 @@ impl SeriesBuilder {
             _ => {}
         }
         if record.outcome.kind() != OutcomeKind::Dropped {
-            self.add_in_flight(record.start_ns(), record.end_ns);
+            self.add_in_flight(record.dispatched_ns, record.end_ns);
         }
     }
 

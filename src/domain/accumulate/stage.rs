@@ -12,6 +12,7 @@ use super::super::{
 use super::Detail;
 use super::gaps::Gaps;
 use super::series::tokens_by_time;
+use super::turns::Turns;
 
 /// Values that are sorted when someone looks: the sorted part stays, so a look at a growing run costs a merge.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +65,7 @@ pub(super) struct StageData {
     counted_events: u64,
     values: [Sorted; N_DISTRIBUTED],
     pub(super) gaps: Gaps,
+    turns: Turns,
     /// Sum of the time that requests were in flight inside the window.
     residence_ns: u128,
     seen_users: HashSet<u32>,
@@ -94,6 +96,7 @@ impl StageData {
             counted_events: 0,
             values: Default::default(),
             gaps: Gaps::default(),
+            turns: Turns::default(),
             residence_ns: 0,
             seen_users: HashSet::new(),
             seed: u64::from(stage.load.max_in_flight()),
@@ -126,7 +129,8 @@ impl StageData {
             self.window = Some((from.min(start), to.max(end)));
         }
         if let Some((from, to)) = self.window {
-            let (start, end) = (record.start_ns().max(from), record.end_ns.min(to));
+            // In flight since it was dispatched: one that waits for the in-flight limit is not there yet.
+            let (start, end) = (record.dispatched_ns.max(from), record.end_ns.min(to));
             self.residence_ns += u128::from(end.saturating_sub(start));
         }
         self.push_tokens(record);
@@ -178,6 +182,7 @@ impl StageData {
             }
         }
         self.gaps.push(&record.chunk_ns);
+        self.turns.push(record);
         if let Some(source) = record.token_source {
             let worst = self.worst_source.map_or(source, |w| w.max(source));
             self.worst_source = Some(worst);
@@ -247,7 +252,7 @@ impl StageData {
             goodput: secs
                 .filter(|_| self.goals.attainment().is_some())
                 .map(|s| self.goals.n_good() as f64 / s),
-            turns: Vec::new(),
+            turns: self.turns.summaries(),
             token_source: self.worst_source,
             tokens_per_chunk: share(self.counted_tokens, self.counted_events),
             metrics,

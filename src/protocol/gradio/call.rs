@@ -47,7 +47,7 @@ impl Wire for CallWire {
 
     fn submit_call(&mut self) -> HttpCall {
         // No `session_hash`: up to 5.49 the GET would then look for the event under the wrong name.
-        let body = format!("{{\"data\":{}}}", self.job.data.render(&self.prompt));
+        let body = format!("{{\"data\":{}}}", self.job.data(&self.prompt));
         self.job.post(&format!("/call/{}", self.job.api_name), body)
     }
 

@@ -1,6 +1,6 @@
 //! What both wires share: a POST that answers with an event id, then a GET that streams what becomes of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::info::OutputKind;
 use super::outputs::{Change, Outputs};
-use super::template::Template;
-use crate::domain::{Ended, Failure, FailureKind, GradioFacts, ServerTimes, TokenSource};
+use super::template::{Template, Uploads};
+use crate::domain::{Ended, Failure, FailureKind, GradioFacts, Prompt, ServerTimes, TokenSource};
 use crate::protocol::headers::retry_after_secs;
 use crate::protocol::mask;
 use crate::protocol::sse::{SseEvent, SseParser};
@@ -28,6 +28,8 @@ pub(super) struct Job {
     pub(super) fn_index: u64,
     pub(super) headers: HeaderMap,
     pub(super) data: Template,
+    /// Files that prompts name, once they are uploaded.
+    pub(super) uploads: OnceLock<Uploads>,
     pub(super) sends_edits: bool,
     /// From 5 on `/cancel` closes a generator. 4.44's only forgets it, where closing the stream closes it as well.
     pub(super) can_cancel: bool,
@@ -37,6 +39,13 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// `data` of one request.
+    pub(super) fn data(&self, prompt: &Prompt) -> String {
+        static NONE: Uploads = Uploads::new();
+        self.data
+            .render(prompt, self.uploads.get().unwrap_or(&NONE))
+    }
+
     pub(super) fn post(&self, route: &str, body: String) -> HttpCall {
         let mut headers = self.headers.clone();
         headers.insert(

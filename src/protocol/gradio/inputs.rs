@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::info::{Endpoint, Rule, Slot};
-use super::template::{Piece, Template};
-use crate::domain::{InputField, InputKind, Issue, Workload};
+use super::template::{Piece, SlotText, Template, Uploads, with_uploads};
+use crate::domain::{InputField, InputKind, Issue, Workload, input_file};
 
 /// The inputs of every request, before their files are uploaded.
 #[derive(Clone, Debug)]
 pub(super) struct Filled {
-    /// In the order of `data`.
-    parts: Vec<Part>,
+    /// In the order of `data`, each with the input's name and whether it takes a file; no name is the session's state.
+    parts: Vec<(Option<(String, bool)>, Part)>,
     /// Local files to upload, each with the input that named it.
     pub(super) files: BTreeMap<PathBuf, String>,
     pub(super) notes: Vec<String>,
@@ -24,7 +24,8 @@ enum Part {
     Fixed(Value),
     /// The system prompt, or this where there is none.
     System(Value),
-    User,
+    /// The user prompt, or this where a prompt is no text.
+    User(Value),
     /// The user prompt among the fields of a multimodal text.
     UserWith(Map<String, Value>),
 }
@@ -41,10 +42,10 @@ pub(super) fn fill(endpoint: &Endpoint, workload: &Workload) -> Result<Filled, V
     filler.refuse_unknown_inputs();
     let user = filler.user_input();
     let system = filler.system_input(user);
-    let parts: Vec<Part> = (endpoint.slots.iter())
+    let parts: Vec<(Option<(String, bool)>, Part)> = (endpoint.slots.iter())
         .map(|slot| match slot {
-            Slot::State => Part::Fixed(Value::Null),
-            Slot::Input(i) => filler.part(*i, system, user),
+            Slot::State => (None, Part::Fixed(Value::Null)),
+            Slot::Input(i) => (filler.input(*i), filler.part(*i, system, user)),
         })
         .collect();
     if !filler.issues.is_empty() {
@@ -69,6 +70,13 @@ impl<'a> Filler<'a> {
     fn field(&self, i: usize) -> Option<(&'a InputField, &'a Rule)> {
         let endpoint = self.endpoint;
         Some((endpoint.public.inputs.get(i)?, endpoint.rules.get(i)?))
+    }
+
+    /// An input's name, and whether it takes a file.
+    fn input(&self, i: usize) -> Option<(String, bool)> {
+        let (field, _) = self.field(i)?;
+        let takes_file = matches!(field.kind, InputKind::File { .. });
+        Some((field.name.clone(), takes_file))
     }
 
     fn position(&self, name: &str) -> Option<usize> {
@@ -153,16 +161,22 @@ impl<'a> Filler<'a> {
             self.issue(&format!("workload.inputs.{}", field.name), message);
             return None;
         }
-        self.notes.push(format!(
-            "“{}” is set by the plan, so no user prompt is sent and every request is the same",
-            field.name
-        ));
+        if self.workload.dataset.is_none() {
+            self.notes.push(format!(
+                "“{}” is set by the plan, so no user prompt is sent and every request is the same",
+                field.name
+            ));
+        }
         None
     }
 
     fn without_user_input(&mut self) {
         let name = &self.endpoint.public.api_name;
-        if self.workload.users.is_empty() && self.workload.prompts_file.is_none() {
+        if self.workload.dataset.is_some() {
+            self.notes.push(format!(
+                "“{name}” has no input for a user prompt: of the dataset only files and whole payloads are sent"
+            ));
+        } else if self.workload.users.is_empty() && self.workload.prompts_file.is_none() {
             self.notes.push(format!(
                 "“{name}” has no input for a user prompt: every request is the same"
             ));
@@ -221,7 +235,7 @@ impl<'a> Filler<'a> {
         let set = self.workload.inputs.get(&field.name);
         if user == Some(i) {
             if !rule.multimodal {
-                return Part::User;
+                return Part::User(field.default.clone().unwrap_or_else(|| json!("")));
             }
             let given = set.map(|v| self.value(field, rule, v)).unwrap_or_default();
             let mut fields = given.as_object().cloned().unwrap_or_default();
@@ -239,6 +253,11 @@ impl<'a> Filler<'a> {
     }
 
     fn default_of(&mut self, field: &InputField) -> Value {
+        let is_file = matches!(field.kind, InputKind::File { .. });
+        if field.default.is_none() && is_file && self.workload.dataset.is_some() {
+            // The dataset brings it, or the app says that it does not.
+            return Value::Null;
+        }
         let Some(default) = &field.default else {
             let message = format!(
                 "“{}” has no default and no example; set it to {}",
@@ -394,7 +413,7 @@ fn short(value: &Value) -> String {
 }
 
 /// A bare text as a file: an address that the server fetches, or a local path.
-fn file_of(text: &str) -> Value {
+pub(super) fn file_of(text: &str) -> Value {
     if text.starts_with("http://") || text.starts_with("https://") {
         json!({"path": text, "url": text, "meta": {"_type": "gradio.FileData"}})
     } else {
@@ -402,14 +421,9 @@ fn file_of(text: &str) -> Value {
     }
 }
 
-/// `{"file": "path"}`, wherever it stands in a value.
-fn local_file(value: &Value) -> Option<&str> {
-    let fields = value.as_object().filter(|f| f.len() == 1)?;
-    fields.get("file")?.as_str()
-}
-
-fn collect_files(value: &Value, paths: &mut Vec<String>) {
-    if let Some(path) = local_file(value) {
+/// Paths of `{"file": "path"}`, wherever they stand in a value.
+pub(super) fn collect_files(value: &Value, paths: &mut Vec<String>) {
+    if let Some(path) = input_file(value) {
         paths.push(path.to_owned());
         return;
     }
@@ -420,49 +434,47 @@ fn collect_files(value: &Value, paths: &mut Vec<String>) {
     }
 }
 
-fn with_uploads(value: &mut Value, uploads: &BTreeMap<PathBuf, Value>) {
-    if let Some(path) = local_file(value) {
-        if let Some(uploaded) = uploads.get(Path::new(path)) {
-            *value = uploaded.clone();
+impl Filled {
+    /// Puts the uploaded files in place of the local ones.
+    pub(super) fn template(self, uploads: &Uploads) -> Template {
+        let slots = self.parts.into_iter().map(|(input, part)| {
+            let (name, takes_file) = input.map_or((None, false), |(name, file)| (Some(name), file));
+            SlotText {
+                name,
+                takes_file,
+                pieces: pieces(part, uploads),
+            }
+        });
+        Template {
+            slots: slots.collect(),
         }
-        return;
-    }
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|v| with_uploads(v, uploads)),
-        Value::Object(fields) => fields.values_mut().for_each(|v| with_uploads(v, uploads)),
-        _ => {}
     }
 }
 
-impl Filled {
-    /// Puts the uploaded files in place of the local ones.
-    pub(super) fn template(mut self, uploads: &BTreeMap<PathBuf, Value>) -> Template {
-        let mut pieces = vec![Piece::Text("[".to_owned())];
-        for (i, part) in self.parts.iter_mut().enumerate() {
-            if i > 0 {
-                pieces.push(Piece::Text(",".to_owned()));
-            }
-            match part {
-                Part::Fixed(value) => {
-                    with_uploads(value, uploads);
-                    pieces.push(Piece::Text(value.to_string()));
-                }
-                Part::System(otherwise) => pieces.push(Piece::System {
-                    otherwise: otherwise.to_string(),
-                }),
-                Part::User => pieces.push(Piece::User),
-                Part::UserWith(fields) => {
-                    let mut rest = Value::Object(std::mem::take(fields));
-                    with_uploads(&mut rest, uploads);
-                    pieces.push(Piece::Text("{\"text\":".to_owned()));
-                    pieces.push(Piece::User);
-                    let rest = rest.to_string();
-                    let rest = rest.strip_prefix('{').unwrap_or("}").to_owned();
-                    pieces.push(Piece::Text(format!(",{rest}")));
-                }
-            }
+fn pieces(part: Part, uploads: &Uploads) -> Vec<Piece> {
+    match part {
+        Part::Fixed(mut value) => {
+            with_uploads(&mut value, uploads);
+            vec![Piece::Text(value.to_string())]
         }
-        pieces.push(Piece::Text("]".to_owned()));
-        Template { pieces }
+        Part::System(otherwise) => vec![Piece::System {
+            otherwise: otherwise.to_string(),
+        }],
+        Part::User(otherwise) => vec![Piece::User {
+            otherwise: otherwise.to_string(),
+        }],
+        Part::UserWith(fields) => {
+            let mut rest = Value::Object(fields);
+            with_uploads(&mut rest, uploads);
+            let rest = rest.to_string();
+            let rest = rest.strip_prefix('{').unwrap_or("}");
+            vec![
+                Piece::Text("{\"text\":".to_owned()),
+                Piece::User {
+                    otherwise: "\"\"".to_owned(),
+                },
+                Piece::Text(format!(",{rest}")),
+            ]
+        }
     }
 }

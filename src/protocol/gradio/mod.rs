@@ -16,16 +16,20 @@ mod queue;
 mod template;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 pub use address::{Address, resolve};
 pub use edits::{EditError, apply as apply_edits};
 pub use prepare::{describe, prepare};
 
 use crate::domain::{GradioMode, Prompt, ServerFacts};
-use crate::protocol::{Adapter, Exchange};
+use crate::protocol::{Adapter, Bringing, Exchange, PrepareError};
 use call::CallWire;
 use exchange::{Job, TwoCalls};
+use prepare::Uploader;
 use queue::QueueWire;
 
 /// What stands where an app raised an error and hides why.
@@ -38,16 +42,18 @@ pub(crate) struct Gradio {
     job: Arc<Job>,
     mode: GradioMode,
     facts: ServerFacts,
+    uploader: Uploader,
     /// Makes session names of two runs differ.
     run: u64,
 }
 
 impl Gradio {
-    fn new(job: Job, mode: GradioMode, facts: ServerFacts) -> Self {
+    fn new(job: Job, mode: GradioMode, facts: ServerFacts, uploader: Uploader) -> Self {
         Self {
             job: Arc::new(job),
             mode,
             facts,
+            uploader,
             run: RandomState::new().hash_one(0),
         }
     }
@@ -67,5 +73,24 @@ impl Adapter for Gradio {
 
     fn facts(&self) -> &ServerFacts {
         &self.facts
+    }
+
+    /// Holds payloads against the endpoint, and uploads the files that they name.
+    fn bring(&self, payloads: Vec<Arc<Value>>) -> Bringing<'_> {
+        Box::pin(async move {
+            let mut files = Vec::new();
+            for (payload, number) in payloads.iter().zip(1_u64..) {
+                if let Some(why) = self.job.data.misfit(payload) {
+                    let message = format!("row {number} {why}");
+                    return Err(PrepareError::refused("workload.dataset", message));
+                }
+                inputs::collect_files(payload, &mut files);
+            }
+            let files = files.into_iter().map(PathBuf::from).collect();
+            let (uploads, notes) = self.uploader.upload_all(files).await?;
+            // Brought once for a run; a second time nothing new is named.
+            self.job.uploads.set(uploads).ok();
+            Ok(notes)
+        })
     }
 }

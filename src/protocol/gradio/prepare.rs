@@ -1,8 +1,10 @@
 //! Before a run: reads `/config` and `/info`, holds the plan against them and uploads its files. Nothing here makes the
 //! app compute.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -16,6 +18,7 @@ use super::config::AppConfig;
 use super::exchange::{Job, message_in};
 use super::info::{Endpoint, endpoint, endpoints};
 use super::inputs::{Filled, fill};
+use super::template::Uploads;
 use crate::domain::{
     Failure, FailureKind, GradioMode, Issue, Protocol, ServerFacts, Target, TargetInfo, Workload,
 };
@@ -80,12 +83,17 @@ pub async fn prepare(
         fn_index: endpoint.public.fn_index,
         headers: with_cookies(headers, control.cookie_header(&app.base)),
         data: filled.template(&uploads),
+        uploads: OnceLock::new(),
         sends_edits: app.config.sends_edits(),
         can_cancel: app.config.version.major >= 5,
         loses_messages: app.config.version.major < 6,
         outputs: endpoint.outputs.into(),
     };
-    let adapter = Gradio::new(job, target.gradio_mode, info.facts.clone());
+    let uploader = Uploader {
+        control: control.clone(),
+        url: app.url("/upload"),
+    };
+    let adapter = Gradio::new(job, target.gradio_mode, info.facts.clone(), uploader);
     Ok((std::sync::Arc::new(adapter), info))
 }
 
@@ -309,35 +317,73 @@ impl App {
         filled: &Filled,
         control: &Control,
         notes: &mut Vec<String>,
-    ) -> Result<BTreeMap<PathBuf, Value>, PrepareError> {
-        let mut uploads = BTreeMap::new();
+    ) -> Result<Uploads, PrepareError> {
+        let uploader = Uploader {
+            control: control.clone(),
+            url: self.url("/upload"),
+        };
+        let mut uploads = Uploads::new();
         for (file, input) in &filled.files {
-            let answer = control.upload(&self.url("/upload"), "files", file).await;
-            let answer =
-                answer.map_err(|e| PrepareError::Unreachable(failure_from_transport(&e)))?;
-            let name = file_name(file);
-            let paths: Option<Vec<String>> = serde_json::from_slice(&answer.body).ok();
-            let path = paths.and_then(|p| p.into_iter().next());
-            let Some(path) = path.filter(|_| answer.is_success()) else {
-                let message = format!(
-                    "The app did not take the file “{name}” ({}): {}",
-                    answer.status,
-                    message_in(&answer.body)
-                );
-                return Err(PrepareError::refused(
-                    &format!("workload.inputs.{input}"),
-                    message,
-                ));
-            };
+            let field = format!("workload.inputs.{input}");
+            let (data, took) = uploader.upload(file, &field).await?;
             notes.push(format!(
-                "“{name}” was uploaded once before the run, in {:.1} ms; no request's time holds it",
-                answer.took.as_secs_f64() * 1e3
+                "“{}” was uploaded once before the run, in {:.1} ms; no request's time holds it",
+                file_name(file),
+                took.as_secs_f64() * 1e3
             ));
-            let data =
-                json!({"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}});
             uploads.insert(file.clone(), data);
         }
         Ok(uploads)
+    }
+}
+
+/// Takes files to the app.
+#[derive(Clone, Debug)]
+pub(super) struct Uploader {
+    control: Control,
+    url: Url,
+}
+
+impl Uploader {
+    /// The file as requests name it from now on, and how long it took.
+    async fn upload(&self, file: &Path, field: &str) -> Result<(Value, Duration), PrepareError> {
+        let answer = self.control.upload(&self.url, "files", file).await;
+        let answer = answer.map_err(|e| PrepareError::Unreachable(failure_from_transport(&e)))?;
+        let name = file_name(file);
+        let paths: Option<Vec<String>> = serde_json::from_slice(&answer.body).ok();
+        let path = paths.and_then(|p| p.into_iter().next());
+        let Some(path) = path.filter(|_| answer.is_success()) else {
+            let message = format!(
+                "The app did not take the file “{name}” ({}): {}",
+                answer.status,
+                message_in(&answer.body)
+            );
+            return Err(PrepareError::refused(field, message));
+        };
+        let data = json!({"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}});
+        Ok((data, answer.took))
+    }
+
+    /// Uploads what a dataset's payloads name, each file once.
+    pub(super) async fn upload_all(
+        &self,
+        files: BTreeSet<PathBuf>,
+    ) -> Result<(Uploads, Vec<String>), PrepareError> {
+        let (mut uploads, mut took) = (Uploads::new(), Duration::ZERO);
+        for file in files {
+            let (data, this) = self.upload(&file, "workload.dataset").await?;
+            took += this;
+            uploads.insert(file, data);
+        }
+        let mut notes = Vec::new();
+        if !uploads.is_empty() {
+            notes.push(format!(
+                "{} files of the dataset were uploaded once before the run, in {:.1} ms; no request's time holds them",
+                uploads.len(),
+                took.as_secs_f64() * 1e3
+            ));
+        }
+        Ok((uploads, notes))
     }
 }
 

@@ -82,7 +82,7 @@ impl Wire for QueueWire {
     }
 
     fn submit_call(&mut self) -> HttpCall {
-        let data = self.job.data.render(&self.prompt);
+        let data = self.job.data(&self.prompt);
         let body = format!(
             "{{\"data\":{data},\"fn_index\":{},\"session_hash\":\"{}\",\"event_data\":null,\"trigger_id\":null}}",
             self.job.fn_index, self.session

@@ -48,19 +48,37 @@ impl Address {
         } else {
             vec![format!("{base}/v1"), base]
         };
-        let mut origin = url.clone();
-        origin.set_path("/");
-        origin.set_query(None);
-        origin.set_fragment(None);
         Self {
-            origin,
+            origin: origin_of(url),
             bases,
             api,
-            query: url
-                .query()
-                .filter(|query| !query.is_empty())
-                .map(str::to_owned),
+            query: query_of(url),
         }
+    }
+
+    /// For a server whose routes are `routes` below one base: the base, and the route that the address ends in.
+    pub(in crate::protocol) fn below<'r>(url: &Url, routes: &[&'r str]) -> (Self, Option<&'r str>) {
+        let path = url.path().trim_end_matches('/');
+        let route = routes.iter().find(|route| path.ends_with(**route)).copied();
+        let base = route.and_then(|route| path.strip_suffix(route));
+        let address = Self {
+            origin: origin_of(url),
+            bases: vec![base.unwrap_or(path).to_owned()],
+            api: None,
+            query: query_of(url),
+        };
+        (address, route)
+    }
+
+    /// A path as it is shown and stored: values of a query are left out, for one may be a key.
+    pub(in crate::protocol) fn shown(&self, path: &str) -> String {
+        let Some(query) = &self.query else {
+            return path.to_owned();
+        };
+        let names: Vec<String> = url::form_urlencoded::parse(query.as_bytes())
+            .map(|(name, _)| format!("{name}=…"))
+            .collect();
+        format!("{path}?{}", names.join("&"))
     }
 
     /// The path and query of a route under a base.
@@ -83,6 +101,19 @@ impl Address {
     pub fn default_base(&self) -> &str {
         self.bases.first().map_or("", String::as_str)
     }
+}
+
+fn origin_of(url: &Url) -> Url {
+    let mut origin = url.clone();
+    origin.set_path("/");
+    origin.set_query(None);
+    origin.set_fragment(None);
+    origin
+}
+
+fn query_of(url: &Url) -> Option<String> {
+    let query = url.query().filter(|query| !query.is_empty());
+    query.map(str::to_owned)
 }
 
 /// `v1`, `v1beta`.
@@ -112,6 +143,7 @@ mod tests {
         check("http://h/docs", &["/v1", ""], None);
         check("http://h/v1/chat/completions", &["/v1"], Some(Api::Chat));
         check("http://h/v1/completions/", &["/v1"], Some(Api::Completions));
+        check("http://h/v1/responses", &["/v1"], Some(Api::Responses));
         check("http://h/chat/completions", &[""], Some(Api::Chat));
         check("https://h/openai/v1", &["/openai/v1"], None);
         check("https://h/api/llm", &["/api/llm/v1", "/api/llm"], None);

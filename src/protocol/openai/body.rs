@@ -1,28 +1,21 @@
-//! The JSON body of a request: made once for a run, filled with a prompt for each request.
+//! The JSON body of a request to an OpenAI-compatible server.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::Api;
-use crate::domain::{Issue, Prompt};
-
-/// Stands where the prompt goes until a request fills it; no server's model or field is called so.
-const SLOT: &str = "\u{0}prompt\u{0}";
+use crate::domain::Prompt;
+use crate::protocol::body::{BodyTemplate, fields};
+use crate::protocol::conversation::{data_url, joined, messages};
 
 /// All of a body but the prompt.
 #[derive(Debug)]
-pub(super) struct BodyTemplate {
+pub(super) struct Bodies {
     api: Api,
-    full: Halves,
+    max_tokens: Option<u32>,
+    full: BodyTemplate,
     /// Without the `stream_options` of our own, for a server that refuses them.
-    plain: Halves,
-}
-
-/// JSON before and after the prompt; only `before` when the extra body brings its own.
-#[derive(Debug, Eq, PartialEq)]
-struct Halves {
-    before: String,
-    after: Option<String>,
+    plain: BodyTemplate,
 }
 
 /// What a body is made of besides the prompt.
@@ -35,121 +28,71 @@ pub(super) struct BodyParts<'a> {
     pub extra: &'a Map<String, Value>,
 }
 
-impl BodyTemplate {
+impl Bodies {
     pub(super) fn new(parts: BodyParts<'_>) -> Self {
+        let mut fixed = Map::new();
+        if let Some(model) = parts.model {
+            fixed.insert("model".to_owned(), model.into());
+        }
+        fixed.insert("stream".to_owned(), parts.stream.into());
+        let plain = BodyTemplate::new(fixed.clone(), parts.extra.clone());
+        if parts.stream && parts.api.takes_stream_options() {
+            fixed.insert("stream_options".to_owned(), json!({"include_usage": true}));
+        }
         Self {
             api: parts.api,
-            full: Halves::of(&body_json(parts, true)),
-            plain: Halves::of(&body_json(parts, false)),
+            max_tokens: parts.max_tokens,
+            full: BodyTemplate::new(fixed, parts.extra.clone()),
+            plain,
         }
     }
 
     /// A refusal of `stream_options` can be met by leaving them out.
     pub(super) fn asks_for_usage(&self) -> bool {
-        self.full != self.plain
+        !self.full.is_like(&self.plain)
     }
 
     /// The body for one prompt.
     pub(super) fn fill(&self, prompt: &Prompt, with_usage: bool) -> Bytes {
-        let halves = if with_usage { &self.full } else { &self.plain };
-        let Some(after) = &halves.after else {
-            return Bytes::from(halves.before.clone());
+        let input: Value = match self.api {
+            Api::Chat | Api::Responses => messages(prompt, self.user_content(prompt)).into(),
+            Api::Completions => joined(prompt).into(),
         };
-        let prompt = match self.api {
-            Api::Chat => messages_json(prompt),
-            Api::Completions => text_json(prompt),
-            Api::Responses => messages_json(prompt),
-        };
-        Bytes::from([halves.before.as_str(), &prompt.to_string(), after].concat())
-    }
-}
-
-impl Halves {
-    fn of(body: &Value) -> Self {
-        let text = body.to_string();
-        let slot = Value::from(SLOT).to_string();
-        match text.split_once(&slot) {
-            Some((before, after)) => Self {
-                before: before.to_owned(),
-                after: Some(after.to_owned()),
-            },
-            None => Self {
-                before: text,
-                after: None,
-            },
+        let mut own = fields([(self.api.prompt_field(), input)]);
+        if let Some(max_tokens) = prompt.output_tokens.or(self.max_tokens) {
+            own.insert(self.api.limit_field().to_owned(), max_tokens.into());
+        }
+        if with_usage {
+            self.full.fill(own)
+        } else {
+            self.plain.fill(own)
         }
     }
-}
 
-fn body_json(parts: BodyParts<'_>, with_usage: bool) -> Value {
-    let mut body = Map::new();
-    if let Some(model) = parts.model {
-        body.insert("model".to_owned(), model.into());
-    }
-    body.insert(parts.api.prompt_field().to_owned(), SLOT.into());
-    if let Some(max_tokens) = parts.max_tokens {
-        body.insert(parts.api.limit_field().to_owned(), max_tokens.into());
-    }
-    body.insert("stream".to_owned(), parts.stream.into());
-    if parts.stream && with_usage && parts.api != Api::Responses {
-        body.insert("stream_options".to_owned(), json!({"include_usage": true}));
-    }
-    merge(&mut body, parts.extra);
-    Value::Object(body)
-}
-
-/// JSON Merge Patch (RFC 7396): objects are merged, null removes a field, all else replaces it.
-fn merge(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
-    for (name, value) in extra {
-        match (body.get_mut(name), value) {
-            (_, Value::Null) => {
-                body.shift_remove(name);
-            }
-            (Some(Value::Object(inner)), Value::Object(more)) => merge(inner, more),
-            _ => {
-                body.insert(name.clone(), value.clone());
-            }
+    /// A text, or a list of parts where pictures go with it.
+    fn user_content(&self, prompt: &Prompt) -> Value {
+        if prompt.images.is_empty() {
+            return (*prompt.user).into();
         }
+        let is_chat = self.api == Api::Chat;
+        let text = if is_chat { "text" } else { "input_text" };
+        let mut parts = vec![json!({"type": text, "text": &*prompt.user})];
+        parts.extend(prompt.images.iter().map(|image| {
+            let url = data_url(image);
+            if is_chat {
+                json!({"type": "image_url", "image_url": {"url": url}})
+            } else {
+                json!({"type": "input_image", "image_url": url})
+            }
+        }));
+        parts.into()
     }
-}
-
-/// The extra body as an object, or what is wrong with it.
-pub(super) fn parse_extra(text: &str) -> Result<Map<String, Value>, Issue> {
-    if text.trim().is_empty() {
-        return Ok(Map::new());
-    }
-    let issue = |message| Issue::new("workload.extra_body", message);
-    match serde_json::from_str(text) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(_) => Err(issue(
-            "The extra body is not a JSON object; write {\"name\": value}".to_owned(),
-        )),
-        Err(error) => Err(issue(format!("The extra body is not JSON ({error})"))),
-    }
-}
-
-fn messages_json(prompt: &Prompt) -> Value {
-    let user = json!({"role": "user", "content": &*prompt.user});
-    match system_of(prompt) {
-        Some(system) => json!([{"role": "system", "content": system}, user]),
-        None => json!([user]),
-    }
-}
-
-fn text_json(prompt: &Prompt) -> Value {
-    match system_of(prompt) {
-        Some(system) => format!("{system}\n\n{}", prompt.user).into(),
-        None => (*prompt.user).into(),
-    }
-}
-
-fn system_of(prompt: &Prompt) -> Option<&str> {
-    prompt.system.as_deref().filter(|system| !system.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use crate::domain::{ImageData, Role, Turn};
+    use crate::protocol::body::parse_extra;
 
     use super::*;
 
@@ -164,7 +107,7 @@ mod tests {
     #[track_caller]
     fn check(api: Api, extra: &str, with_usage: bool, expected: &Value) {
         let extra = parse_extra(extra).unwrap();
-        let template = BodyTemplate::new(BodyParts {
+        let template = Bodies::new(BodyParts {
             api,
             model: Some("m"),
             stream: true,
@@ -220,9 +163,66 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_an_issue_at_its_field() {
-        assert_eq!(parse_extra("[1]").unwrap_err().field, "workload.extra_body");
-        assert_eq!(parse_extra("{").unwrap_err().field, "workload.extra_body");
-        assert!(parse_extra("  ").unwrap().is_empty());
+    fn a_responses_body_has_its_own_names() {
+        let input = json!([
+            {"role": "system", "content": "Be brief"},
+            {"role": "user", "content": "Say “hi”\n"}
+        ]);
+        check(
+            Api::Responses,
+            "",
+            true,
+            &json!({"model": "m", "input": input, "max_output_tokens": 8, "stream": true}),
+        );
+    }
+
+    #[test]
+    fn pictures_history_and_a_prompts_own_limit_are_sent() {
+        let image = ImageData {
+            mime: "image/png".into(),
+            base64: "aGk=".into(),
+        };
+        let turn = Turn {
+            role: Role::Assistant,
+            text: "Yes".into(),
+        };
+        let prompt = Prompt {
+            history: [turn].into(),
+            images: [image].into(),
+            output_tokens: Some(3),
+            ..prompt(None)
+        };
+        let body = |api| -> Value {
+            let bodies = Bodies::new(BodyParts {
+                api,
+                model: None,
+                stream: false,
+                max_tokens: Some(8),
+                extra: &Map::new(),
+            });
+            serde_json::from_slice(&bodies.fill(&prompt, false)).unwrap()
+        };
+        let url = "data:image/png;base64,aGk=";
+        let chat = body(Api::Chat);
+        assert_eq!(chat["max_tokens"], 3);
+        assert_eq!(
+            chat["messages"],
+            json!([
+                {"role": "assistant", "content": "Yes"},
+                {"role": "user", "content": [
+                    {"type": "text", "text": "Say “hi”\n"},
+                    {"type": "image_url", "image_url": {"url": url}}
+                ]}
+            ])
+        );
+        let responses = body(Api::Responses);
+        assert_eq!(responses["max_output_tokens"], 3);
+        assert_eq!(
+            responses["input"][1]["content"],
+            json!([
+                {"type": "input_text", "text": "Say “hi”\n"},
+                {"type": "input_image", "image_url": url}
+            ])
+        );
     }
 }

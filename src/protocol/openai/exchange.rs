@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::chunk::{Chunk, Text, Timings, Usage};
+use super::chunk::{Chunk, Timings, Usage};
 use super::learned::Learned;
 use super::responses::{self, Meaning};
 use super::{Api, Shared};
 use crate::domain::{Ended, Failure, FailureKind};
 use crate::protocol::answer::{Wire, not_json};
+use crate::protocol::loose::Text;
 use crate::protocol::marks::{Counts, Marks};
 use crate::protocol::{Stamp, said};
 

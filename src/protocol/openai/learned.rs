@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::chunk::{Chunk, Text};
+use super::chunk::Chunk;
+use crate::protocol::loose::Text;
 
 /// A stream whose events never repeat their frame (an id of their own, say) is not learnt from for ever.
 const MAX_LESSONS: u32 = 32;

@@ -22,11 +22,11 @@ use super::answer::{Endpoint, OneCall};
 use super::{Adapter, Exchange};
 use crate::domain::{Framing, Prompt, Protocol, ServerFacts};
 
-use body::{BodyParts, BodyTemplate};
+use body::{Bodies, BodyParts};
 use exchange::OpenAiWire;
 
 pub use address::Address;
-pub use prepare::{Described, describe, prepare};
+pub use prepare::{describe, prepare};
 
 /// The routes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,6 +72,11 @@ impl Api {
         }
     }
 
+    /// The Responses API tells its usage unasked.
+    fn takes_stream_options(self) -> bool {
+        self != Self::Responses
+    }
+
     fn prompt_field(self) -> &'static str {
         match self {
             Self::Chat => "messages",
@@ -108,7 +113,7 @@ pub struct OpenAi {
 struct Shared {
     api: Api,
     endpoint: Arc<Endpoint>,
-    template: BodyTemplate,
+    bodies: Bodies,
     /// Names in the extra body: a refusal of one of these is not a refusal of `stream_options`.
     extra_names: Vec<String>,
     usage_refused: AtomicBool,
@@ -123,7 +128,7 @@ impl OpenAi {
             Framing::OneShot
         };
         let endpoint = Endpoint::new(config.path_and_query, config.headers, framing);
-        let template = BodyTemplate::new(BodyParts {
+        let bodies = Bodies::new(BodyParts {
             api: config.api,
             model: config.model.as_deref(),
             stream: config.stream,
@@ -134,7 +139,7 @@ impl OpenAi {
             shared: Arc::new(Shared {
                 api: config.api,
                 endpoint: Arc::new(endpoint),
-                template,
+                bodies,
                 extra_names: config.extra.keys().cloned().collect(),
                 usage_refused: AtomicBool::new(false),
                 facts: config.facts,
@@ -147,7 +152,7 @@ impl Adapter for OpenAi {
     fn exchange(&self, prompt: &Prompt, _user: u32, _seq: u64) -> Box<dyn Exchange> {
         let asks_for_usage = self.shared.asks_for_usage();
         let endpoint = &self.shared.endpoint;
-        let call = endpoint.call(self.shared.template.fill(prompt, asks_for_usage));
+        let call = endpoint.call(self.shared.bodies.fill(prompt, asks_for_usage));
         let wire = OpenAiWire::new(Arc::clone(&self.shared), asks_for_usage);
         Box::new(OneCall::new(Arc::clone(endpoint), call, wire))
     }
@@ -163,7 +168,7 @@ impl Adapter for OpenAi {
 
 impl Shared {
     fn asks_for_usage(&self) -> bool {
-        self.template.asks_for_usage() && !self.usage_refused.load(Ordering::Relaxed)
+        self.bodies.asks_for_usage() && !self.usage_refused.load(Ordering::Relaxed)
     }
 
     /// Whether a 400 or 422 with this message means that the server does not take `stream_options`.

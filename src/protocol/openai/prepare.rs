@@ -3,23 +3,19 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
-use http::header::LOCATION;
 use secrecy::SecretString;
-use serde::de::IgnoredAny;
 use url::Url;
 
 use super::address::Address;
-use super::body::parse_extra;
 use super::server::{Kind, Model, models_in};
 use super::{Api, Config, OpenAi};
-use crate::domain::{
-    Failure, FailureKind, Issue, Protocol, ServerFacts, Target, TargetInfo, Workload,
-};
-use crate::protocol::headers::{failure_from_transport, target_headers};
+use crate::domain::{Protocol, Target, TargetInfo, Workload};
+use crate::protocol::asked::{Asked, Described, facts_of, key_issue, named_model};
+use crate::protocol::body::parse_extra;
+use crate::protocol::headers::target_headers;
 use crate::protocol::target_url::target_url;
-use crate::protocol::{PrepareError, SharedAdapter, said};
-use crate::transport::{Answer, Control};
+use crate::protocol::{PrepareError, SharedAdapter};
+use crate::transport::Control;
 
 /// Makes the adapter for a target whose protocol is known.
 ///
@@ -39,11 +35,7 @@ pub async fn prepare(
     let extra =
         parse_extra(&workload.extra_body).map_err(|issue| PrepareError::Refused(vec![issue]))?;
     let listing = Listing::ask(&address, control).await;
-    let named = target
-        .model
-        .as_deref()
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
+    let named = named_model(target);
     listing.fail_if_redirected()?;
     if named.is_none() && !extra.contains_key("model") {
         listing.fail_unless_reached()?;
@@ -76,14 +68,6 @@ pub async fn prepare(
     Ok((Arc::new(adapter), info))
 }
 
-/// What an address looks like as an OpenAI-compatible server.
-#[derive(Clone, Debug)]
-pub struct Described {
-    pub info: TargetInfo,
-    /// The server showed that it is one; else only the address may say so.
-    pub is_sure: bool,
-}
-
 /// Asks for the models and, where that does not settle it, whether the route exists.
 pub async fn describe(
     url: &Url,
@@ -108,33 +92,26 @@ pub async fn describe(
                 .push(format!("GET {route} answered {}", answer.status));
         }
     }
-    Ok(Described { info, is_sure })
+    let is_bare = address.bases.len() > 1;
+    let native = listing.kind().and_then(Kind::native);
+    Ok(Described {
+        info,
+        is_sure,
+        native: native.filter(|_| is_bare),
+    })
 }
 
 /// What asking for the models showed.
 struct Listing {
     /// The answers under each base, in turn.
-    answers: Vec<(String, Asked)>,
-}
-
-enum Asked {
-    Listed(Vec<Model>, HeaderMap),
-    /// Something answered, but not with a list.
-    Answered(Answer),
-    Unreachable(Failure),
+    answers: Vec<(String, Asked<Vec<Model>>)>,
 }
 
 impl Listing {
     async fn ask(address: &Address, control: &Control) -> Self {
         let mut answers = Vec::new();
         for base in &address.bases {
-            let asked = match control.get(&address.url(base, "/models")).await {
-                Err(error) => Asked::Unreachable(failure_from_transport(&error)),
-                Ok(answer) => match models_in(&answer.body) {
-                    Some(models) if answer.is_success() => Asked::Listed(models, answer.headers),
-                    _ => Asked::Answered(answer),
-                },
-            };
+            let asked = Asked::get(&address.url(base, "/models"), control, models_in).await;
             let is_last = !asked.is_elsewhere();
             answers.push((base.clone(), asked));
             if is_last {
@@ -145,7 +122,7 @@ impl Listing {
     }
 
     /// The base whose answer says most.
-    fn best(&self) -> Option<&(String, Asked)> {
+    fn best(&self) -> Option<&(String, Asked<Vec<Model>>)> {
         let told = self.answers.iter().find(|(_, asked)| !asked.is_elsewhere());
         told.or_else(|| self.answers.first())
     }
@@ -155,41 +132,31 @@ impl Listing {
             .map_or_else(|| address.default_base(), |(base, _)| base)
     }
 
+    fn asked(&self) -> Option<&Asked<Vec<Model>>> {
+        self.best().map(|(_, asked)| asked)
+    }
+
     fn models(&self) -> &[Model] {
-        match self.best() {
-            Some((_, Asked::Listed(models, _))) => models,
-            _ => &[],
-        }
+        let told = self.asked().and_then(Asked::told);
+        told.map_or(&[], Vec::as_slice)
     }
 
     /// An OpenAI-compatible server answered: a list, or a gate before one that speaks JSON.
     fn is_openai(&self) -> bool {
-        match self.best() {
-            Some((_, Asked::Listed(..))) => true,
-            Some((_, Asked::Answered(answer))) => {
-                let is_json = serde_json::from_slice::<IgnoredAny>(&answer.body).is_ok();
-                matches!(answer.status, 401 | 403) && is_json
-            }
-            Some((_, Asked::Unreachable(_))) | None => false,
-        }
+        let is_one = |asked: &Asked<_>| asked.told().is_some() || asked.is_gate();
+        self.asked().is_some_and(is_one)
     }
 
-    /// 503, as llama.cpp answers on every route until its model is there.
     fn fail_while_loading(&self) -> Result<(), PrepareError> {
-        match self.best() {
-            Some((_, Asked::Answered(answer))) if answer.status == 503 => {
-                let said = said::message_in_body(&answer.body);
-                let message = format!(
-                    "The server is not ready (503 “{said}”); wait until its model is loaded and try again"
-                );
-                Err(PrepareError::Unreachable(Failure::with_status(
-                    FailureKind::HttpStatus,
-                    503,
-                    message,
-                )))
-            }
-            _ => Ok(()),
-        }
+        self.asked().map_or(Ok(()), Asked::fail_while_loading)
+    }
+
+    fn fail_if_redirected(&self) -> Result<(), PrepareError> {
+        self.asked().map_or(Ok(()), Asked::fail_if_redirected)
+    }
+
+    fn fail_unless_reached(&self) -> Result<(), PrepareError> {
+        self.asked().map_or(Ok(()), Asked::fail_unless_reached)
     }
 
     /// A list that does not hold the name rules it out; no list rules out nothing.
@@ -200,33 +167,9 @@ impl Listing {
 
     fn kind(&self) -> Option<Kind> {
         match &self.best()?.1 {
-            Asked::Listed(models, headers) => Kind::guess(headers, models),
+            Asked::Told(models, headers) => Kind::guess(headers, models),
             Asked::Answered(answer) => Kind::guess(&answer.headers, &[]),
             Asked::Unreachable(_) => None,
-        }
-    }
-
-    /// The server is elsewhere.
-    fn fail_if_redirected(&self) -> Result<(), PrepareError> {
-        match self.best() {
-            Some((_, Asked::Answered(answer))) if (300..400).contains(&answer.status) => {
-                let to = answer.header(&LOCATION).unwrap_or("another address");
-                Err(PrepareError::refused(
-                    "target.url",
-                    format!("The server redirects to “{to}”; use that address"),
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A server that cannot be reached at all; a slow or refused list is not that.
-    fn fail_unless_reached(&self) -> Result<(), PrepareError> {
-        match self.best() {
-            Some((_, Asked::Unreachable(failure))) if failure.kind.is_unreachable() => {
-                Err(PrepareError::Unreachable(failure.clone()))
-            }
-            _ => Ok(()),
         }
     }
 
@@ -243,7 +186,11 @@ impl Listing {
             Some((_, Asked::Answered(answer))) => {
                 self.fail_while_loading()?;
                 match answer.status {
-                    401 | 403 => PrepareError::Refused(vec![key_issue(answer, has_key)]),
+                    401 | 403 => PrepareError::Refused(vec![key_issue(
+                        answer,
+                        has_key,
+                        ", or type the model's name to go on",
+                    )]),
                     status => no_model(&format!("it answered {status}")),
                 }
             }
@@ -258,11 +205,6 @@ impl Listing {
             Some(kind) => kind.version(&address.origin, control).await,
             None => None,
         };
-        let name = match (kind, &version) {
-            (Some(kind), Some(version)) => format!("{} {version}", kind.name()),
-            (Some(kind), None) => kind.name().to_owned(),
-            (None, _) => String::new(),
-        };
         let mut info = TargetInfo {
             url: address
                 .url(base, "")
@@ -273,14 +215,9 @@ impl Listing {
             models: self.models().iter().map(|m| m.id.clone()).collect(),
             ..TargetInfo::default()
         };
-        info.facts = ServerFacts {
-            protocol: api.protocol(),
-            name,
-            version,
-            model: self.models().first().map(|m| m.id.clone()),
-            api_name: None,
-            route: route_without_secrets(address, &format!("{base}{}", api.route())),
-        };
+        let route = address.shown(&format!("{base}{}", api.route()));
+        info.facts = facts_of(api.protocol(), kind.map_or("", Kind::name), version, route);
+        info.facts.model = self.models().first().map(|m| m.id.clone());
         self.tell(&mut info);
         info
     }
@@ -290,47 +227,20 @@ impl Listing {
         let Some((base, asked)) = self.best() else {
             return;
         };
-        let route = format!("GET {base}/models");
-        match asked {
-            Asked::Listed(models, _) if models.is_empty() => {
+        let route = format!("{base}/models");
+        match asked.told().map(Vec::len) {
+            Some(0) => {
                 info.evidence
-                    .push(format!("{route} answered 200 with an empty list"));
+                    .push(format!("GET {route} answered 200 with an empty list"));
                 info.notes
                     .push("The server lists no models; type the model's name".to_owned());
             }
-            Asked::Listed(models, _) => {
-                let s = if models.len() == 1 { "" } else { "s" };
-                info.evidence.push(format!(
-                    "{route} answered 200 with {} model{s}",
-                    models.len()
-                ));
+            Some(n) => {
+                let s = if n == 1 { "" } else { "s" };
+                info.evidence
+                    .push(format!("GET {route} answered 200 with {n} model{s}"));
             }
-            Asked::Answered(answer) => {
-                let message = said::message_in_body(&answer.body);
-                let status = answer.status;
-                info.evidence.push(format!("{route} answered {status}"));
-                info.notes
-                    .push(format!("Models cannot be listed: {status} “{message}”"));
-            }
-            Asked::Unreachable(failure) => {
-                info.notes
-                    .push(format!("Models cannot be listed: {}", failure.message));
-            }
-        }
-    }
-}
-
-impl Asked {
-    /// Nothing of this API is under that base: not found, a web page, or any answer that is no refusal.
-    fn is_elsewhere(&self) -> bool {
-        match self {
-            Self::Listed(..) | Self::Unreachable(_) => false,
-            Self::Answered(answer) => {
-                matches!(answer.status, 404 | 405)
-                    || said::is_html(&answer.text())
-                    || answer.is_success()
-                    || (300..400).contains(&answer.status)
-            }
+            None => asked.tell_why_not(&route, "Models cannot be listed", info),
         }
     }
 }
@@ -340,29 +250,4 @@ fn no_model(why: &str) -> PrepareError {
         "target.model",
         format!("The server lists no models ({why}); type the model's name"),
     )
-}
-
-/// What to do about a refused key, for a form's key field.
-fn key_issue(answer: &Answer, has_key: bool) -> Issue {
-    let status = answer.status;
-    let message = said::message_in_body(&answer.body);
-    let text = if has_key {
-        format!(
-            "The server refuses the key ({status} “{message}”); check it, or type the model's name to go on"
-        )
-    } else {
-        format!("The server asks for a key ({status} “{message}”); give one")
-    };
-    Issue::new("target.key", text)
-}
-
-/// The route as it is shown and stored: values of a query are left out, for one may be a key.
-fn route_without_secrets(address: &Address, path: &str) -> String {
-    let Some(query) = &address.query else {
-        return path.to_owned();
-    };
-    let names: Vec<String> = url::form_urlencoded::parse(query.as_bytes())
-        .map(|(name, _)| format!("{name}=…"))
-        .collect();
-    format!("{path}?{}", names.join("&"))
 }

@@ -4,7 +4,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::chunk::{Chunk, Text, Usage, parse};
+use super::chunk::{Chunk, Usage};
+use crate::protocol::loose::{Text, parse};
 use crate::protocol::said;
 
 /// What such an event means.

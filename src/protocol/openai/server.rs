@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use crate::domain::Protocol;
 use crate::transport::Control;
 
 /// One entry of `/v1/models`.
@@ -72,6 +73,15 @@ impl Kind {
             Self::Ollama => "Ollama",
             Self::LmStudio => "LM Studio",
             Self::OpenAi => "OpenAI",
+        }
+    }
+
+    /// The wire of its own that it speaks too.
+    pub(super) fn native(self) -> Option<Protocol> {
+        match self {
+            Self::Tgi => Some(Protocol::Tgi),
+            Self::Ollama => Some(Protocol::Ollama),
+            _ => None,
         }
     }
 
