@@ -3,6 +3,8 @@
 
 mod fields;
 mod flows;
+mod loads;
+mod parts;
 mod plans;
 mod views;
 

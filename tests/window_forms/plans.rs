@@ -399,8 +399,8 @@ fn workload() -> impl Strategy<Value = Workload> {
             |(system, users, s, max_tokens, inputs, mapped, from, how)| Workload {
                 system,
                 // Prompts come from one place.
-                users: match (&from.0, from.1) {
-                    ((None, None), None) => users,
+                users: match &from.0 {
+                    (None, None) => users,
                     _ => Vec::new(),
                 },
                 prompts_file: from.0.0,

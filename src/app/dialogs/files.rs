@@ -81,7 +81,7 @@ fn dialog(what: &BrowseFor, name: &str) -> rfd::AsyncFileDialog {
             .add_filter("All files", &["*"]),
         BrowseFor::Dataset => dialog
             .set_title("Choose a dataset")
-            .add_filter("Datasets", &["json", "jsonl", "csv", "txt", "parquet"])
+            .add_filter("Datasets", &["json", "jsonl", "csv", "txt"])
             .add_filter("All files", &["*"]),
         BrowseFor::Trace => dialog
             .set_title("Choose a trace or a run to replay")

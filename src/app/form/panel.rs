@@ -147,7 +147,7 @@ fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         let area = Rect::from_center_size(pos2(right - 9.0, y), vec2(28.0, 28.0));
         let layout = Layout::centered_and_justified(egui::Direction::TopDown);
         ui.scope_builder(UiBuilder::new().max_rect(area).layout(layout), |ui| {
-            let more = ui.add(Button::icon_only(icons::MORE, "Plans and presets"));
+            let more = ui.add(Button::icon_only(icons::MORE, "Plans and profiles"));
             super::profiles::plans_menu_ui(&more, draw);
         });
         right -= 27.0;

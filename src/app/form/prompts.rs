@@ -209,8 +209,8 @@ impl TokenizerKind {
 
     pub fn label(self) -> &'static str {
         match self {
-            Self::None => "As it fits",
-            Self::O200k => "o200k, built in",
+            Self::None => "o200k, where needed",
+            Self::O200k => "o200k, always",
             Self::Server => "The server's /tokenize",
             Self::Hub => "A model on the Hub",
             Self::File => "A tokenizer.json",
@@ -225,7 +225,7 @@ pub struct PromptsForm {
     pub users: String,
     pub file: String,
     pub dataset: String,
-    /// Prompts of a file or dataset are cut to `input`.
+    /// Given prompts are cut to `input`.
     pub cut: bool,
     pub input: LengthForm,
     pub sharing: SharingKind,
@@ -263,10 +263,6 @@ impl PromptsForm {
             ..Self::default()
         };
         prompts.set_users(&workload.users);
-        if let Some(length) = workload.input_tokens {
-            prompts.source = PromptSource::Synthetic;
-            prompts.input = LengthForm::of(length);
-        }
         if let Some(file) = &workload.prompts_file {
             prompts.source = PromptSource::File;
             prompts.file = file.display().to_string();
@@ -275,7 +271,13 @@ impl PromptsForm {
             prompts.source = PromptSource::Dataset;
             prompts.dataset = dataset.to_string();
         }
-        prompts.cut = workload.input_tokens.is_some() && prompts.source != PromptSource::Synthetic;
+        if let Some(length) = workload.input_tokens {
+            prompts.input = LengthForm::of(length);
+            prompts.cut = prompts.source != PromptSource::BuiltIn;
+            if !prompts.cut {
+                prompts.source = PromptSource::Synthetic;
+            }
+        }
         if let Some(length) = workload.output_tokens {
             prompts.output = OutputKind::Drawn;
             prompts.output_length = LengthForm::of(length);
@@ -431,8 +433,8 @@ impl PromptsForm {
     pub fn has_input_length(&self) -> bool {
         match self.source {
             PromptSource::Synthetic => true,
-            PromptSource::File | PromptSource::Dataset => self.cut,
-            PromptSource::BuiltIn | PromptSource::Lines | PromptSource::Blocks => false,
+            PromptSource::BuiltIn => false,
+            _ => self.cut,
         }
     }
 

@@ -59,12 +59,14 @@ fn source_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
                 .rows(4)
                 .error(errors.at("workload.users"))
                 .show(ui);
+            cut_ui(ui, draw);
         }
         PromptSource::Blocks => {
             Field::new("Prompts, a line of --- between", &mut prompts.users)
                 .rows(6)
                 .error(errors.at("workload.users"))
                 .show(ui);
+            cut_ui(ui, draw);
         }
         PromptSource::File => {
             let error = errors.at("workload.prompts_file");
@@ -93,7 +95,8 @@ fn source_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 fn cut_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let error = draw.errors.at("workload.input_tokens");
     let prompts = &mut draw.form.prompts;
-    widgets::tick(ui, &mut prompts.cut, "Cut prompts to a length");
+    widgets::tick(ui, &mut prompts.cut, "Cut prompts to a length")
+        .on_hover_text("In tokens; shorter prompts stay as they are");
     if prompts.cut {
         length_ui(ui, "Input tokens", &mut prompts.input, error);
     }
@@ -242,7 +245,7 @@ fn tokenizer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let kinds = worded(TokenizerKind::ALL, TokenizerKind::label);
     let prompts = &mut draw.form.prompts;
     choice_field(ui, "Tokens are counted by", &mut prompts.tokenizer, &kinds).on_hover_text(
-        "Where lengths are asked, or the server counts none. As it fits: the server's own where it has one, else o200k",
+        "On our side: where lengths are asked, or the server counts none. o200k is built in; the others are the model's own",
     );
     match prompts.tokenizer {
         TokenizerKind::Hub => {

@@ -164,7 +164,7 @@ impl FileKind {
             Self::Tokenizer
         } else if has_ending(path, &[".template.toml"]) {
             Self::Template
-        } else if has_ending(path, &[".json", ".jsonl", ".csv", ".parquet"]) {
+        } else if has_ending(path, &[".json", ".jsonl", ".csv"]) {
             Self::Unclear
         } else if has_ending(path, &[".toml"]) {
             Self::Plan
