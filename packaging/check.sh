@@ -73,7 +73,7 @@ step "gradio 5 answers" answers "http://127.0.0.1:${ports[gradio5]}/config"
 step "llama.cpp answers" answers "http://127.0.0.1:${ports[llamacpp]}/v1/models"
 step "tests, real servers" env INFEROMETER_TEST_GRADIO6="http://127.0.0.1:${ports[gradio6]}/" \
   INFEROMETER_TEST_GRADIO5="http://127.0.0.1:${ports[gradio5]}/" INFEROMETER_TEST_LLAMACPP="http://127.0.0.1:${ports[llamacpp]}/v1" \
-  cargo test --locked --features testing --test main -- --ignored --test-threads 1 real::
+  cargo test --locked --features testing --test main -- --ignored --test-threads 1 real:: visitors::
 cleanup
 pids=()
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use inferometer::domain::{
     ClosedMode, ConnectionKind, Connections, Ended, Environment, Failure, FailureKind, Health,
-    LiveSnapshot, Outcome, Phase, Plan, Prompt, RequestRecord, RunHead, RunState, SCHEMA,
+    LiveSnapshot, Mark, Outcome, Phase, Plan, Prompt, RequestRecord, RunHead, RunState, SCHEMA,
     ServerFacts, Stage, StageBorder, Stamps, TierLength,
 };
 use inferometer::engine::{
@@ -188,6 +188,7 @@ fn respond(mut stream: &TcpStream, answer: Answer) -> Option<()> {
 struct Kept {
     requests: Vec<RequestRecord>,
     borders: Vec<StageBorder>,
+    marks: Vec<Mark>,
     n_samples: usize,
 }
 
@@ -199,6 +200,9 @@ impl Sink for MemorySink {
     }
     fn border(&mut self, border: &StageBorder) {
         self.0.lock().unwrap().borders.push(border.clone());
+    }
+    fn mark(&mut self, mark: &Mark) {
+        self.0.lock().unwrap().marks.push(mark.clone());
     }
     fn sample(&mut self, _at_ns: u64, _health: &Health) {
         self.0.lock().unwrap().n_samples += 1;
@@ -229,6 +233,7 @@ fn openai() -> SharedAdapter {
         model: Some("m".to_owned()),
         stream: true,
         max_tokens: None,
+        ignore_eos: false,
         extra: serde_json::Map::new(),
         facts: ServerFacts::default(),
     }))
@@ -290,6 +295,7 @@ fn start(plan: Plan, adapter: SharedAdapter) -> Started {
         adapter,
         connector,
         prompts,
+        traces: Vec::new(),
         file: None,
     };
     Started {
@@ -762,6 +768,7 @@ fn a_blocked_measuring_thread_makes_the_run_invalid() {
         head: head(plan, &clock),
         clock: clock.clone(),
         adapter: None,
+        traces: Vec::new(),
         file: None,
     };
     let (outlets, kept, _, _) = outlets();

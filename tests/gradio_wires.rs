@@ -7,6 +7,7 @@ mod failures;
 mod inputs;
 mod prepare;
 mod transcript;
+mod visits;
 
 use inferometer::domain::{Ended, FailureKind, GradioMode, Prompt, TokenSource, Workload};
 use inferometer::protocol::{Exchange, Reply, SharedAdapter, Stamp};

@@ -9,6 +9,7 @@ mod demo_server;
 mod engine;
 mod faults;
 mod files;
+mod flags;
 mod gradio_wires;
 mod layers;
 mod openai_wires;
@@ -16,6 +17,8 @@ mod plans;
 mod real;
 mod reliability;
 mod truth;
+mod vary;
+mod visitors;
 #[cfg(feature = "testing")]
 mod window;
 #[cfg(feature = "testing")]

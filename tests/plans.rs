@@ -187,6 +187,88 @@ fn hostile_plans_give_issues_and_no_panic() {
 }
 
 #[test]
+fn hostile_values_of_loads_and_goals_are_issues_at_their_field() {
+    let stage = |load: &str, end: &str| {
+        let head = GOOD.split("[[stages]]").next().unwrap();
+        format!("{head}[[stages]]\nload = {{ {load} }}\n{end}\n")
+    };
+    for (load, end, field) in [
+        ("kind = \"open\", rate = 0", "duration_secs = 1", "rate"),
+        ("kind = \"open\", rate = -1", "duration_secs = 1", "rate"),
+        ("kind = \"open\", rate = inf", "duration_secs = 1", "rate"),
+        ("kind = \"open\", rate = nan", "duration_secs = 1", "rate"),
+        ("kind = \"open\", rate = 1e300", "duration_secs = 1", "rate"),
+        ("kind = \"open\"", "duration_secs = 1", "rate"),
+        (
+            "kind = \"open\", rate = 5, users = 3",
+            "duration_secs = 1",
+            "users",
+        ),
+        (
+            "kind = \"open\", rate = 5, arrival = \"gamma:1e400\"",
+            "duration_secs = 1",
+            "arrival",
+        ),
+        (
+            "kind = \"open\", rate = 5, ramp = \"linear:-1..5\"",
+            "duration_secs = 1",
+            "ramp",
+        ),
+        (
+            "kind = \"open\", rate = 5, max_in_flight = 99999999999",
+            "duration_secs = 1",
+            "max_in_flight",
+        ),
+        (
+            "kind = \"sweep\", steps = 64, max_users = 5",
+            "duration_secs = 1",
+            "steps",
+        ),
+        (
+            "kind = \"sweep\", steps = 5",
+            "duration_secs = 1",
+            "max_users",
+        ),
+        (
+            "kind = \"replay\", replay = \"nosuch.csv\"",
+            "whole_trace = true",
+            "replay",
+        ),
+        (
+            "kind = \"replay\", replay = \"Cargo.toml\", time_scale = 0",
+            "whole_trace = true",
+            "time_scale",
+        ),
+    ] {
+        let issues = check_text(&stage(load, end)).issues;
+        let expected = format!("stages.0.load.{field}");
+        assert!(
+            issues.len() == 1 && issues[0].field == expected && issues[0].line.is_some(),
+            "{load}: {issues:?}"
+        );
+    }
+    for (line, field) in [
+        ("goals = [\"ttft.p95:500ms\", \"ttft.p200:1s\"]", "goals.1"),
+        ("goals = \"ttft:1s\"", "goals"),
+        ("vary = [\"a\"]", "vary.0"),
+        ("vary = [\"seed=1,2\", \"seed=3\"]", "vary.1"),
+        ("vary = [\"vary=1\"]", "vary.0"),
+        ("vary_mode = \"all\"", "vary_mode"),
+    ] {
+        let text = GOOD.replacen("schema = 1", &format!("schema = 1\n{line}"), 1);
+        let issues = check_text(&text).issues;
+        assert!(
+            issues.len() == 1 && issues[0].field == field && issues[0].line == Some(3),
+            "{line}: {issues:?}"
+        );
+    }
+    let many: Vec<String> = (0..400).map(|n| n.to_string()).collect();
+    let vary = format!("schema = 1\nvary = [\"seed={}\"]", many.join(","));
+    let issues = check_text(&GOOD.replacen("schema = 1", &vary, 1)).issues;
+    assert_eq!(issues[0].field, "vary", "{issues:?}");
+}
+
+#[test]
 fn paths_are_seen_from_the_plans_own_folder() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("p.txt"), "one\n").unwrap();
@@ -219,7 +301,18 @@ fn presets_are_good_plans_and_say_what_they_are_for() {
     for preset in store::presets() {
         assert_eq!(check_text(preset.text).issues, [], "{}", preset.id);
         assert!(preset.text.starts_with("# "), "{}", preset.id);
-        assert!(preset.plan().is_some());
+        let plan = preset.plan().unwrap();
+        assert_eq!(plan.profile, preset.id);
+        assert!(
+            plan.workload.dataset.is_none() && plan.workload.tokenizer.is_none(),
+            "{}: a preset needs nothing but its server",
+            preset.id
+        );
+        let about = preset.about();
+        assert!(
+            about.len() > 20 && !about.ends_with('.') && !about.contains('\n'),
+            "{about}"
+        );
         ids.push(preset.id);
     }
     assert_eq!(
@@ -231,7 +324,18 @@ fn presets_are_good_plans_and_say_what_they_are_for() {
             "burst",
             "space",
             "long-streams",
-            "duration"
+            "duration",
+            "single-request",
+            "constant-rate",
+            "sweep",
+            "search",
+            "chat",
+            "code-generation",
+            "classification",
+            "fixed-length",
+            "long-context-rag",
+            "space-check",
+            "gradio-tiers"
         ]
     );
     let demo = store::preset("demo").unwrap().plan().unwrap();
@@ -480,6 +584,137 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// What plans have beside the simplest: drawn as texts of the grammars.
+#[derive(Clone, Debug)]
+struct More {
+    shape: f64,
+    length: (u32, u32),
+    share: f64,
+    is: [bool; 6],
+    word: String,
+    values: Vec<String>,
+}
+
+fn of_every_load() -> impl Strategy<Value = More> {
+    let values = proptest::collection::vec("[ -~“你]{1,12}x", 1..4);
+    (
+        0.01..1e6_f64,
+        (1..5000_u32, 1..5000_u32),
+        0.001..0.999_f64,
+        any::<[bool; 6]>(),
+        "[a-z][a-z0-9]{0,6}",
+        values,
+    )
+        .prop_map(|(shape, length, share, is, word, values)| More {
+            shape,
+            length,
+            share,
+            is,
+            word,
+            values,
+        })
+}
+
+fn load(users: u32, kind: usize, more: &More) -> Load {
+    let users = NonZeroU32::new(users).unwrap();
+    let arrival = match users.get() % 3 {
+        0 => ArrivalProcess::Constant,
+        1 => ArrivalProcess::Poisson,
+        _ => ArrivalProcess::Gamma(more.shape),
+    };
+    let over = if more.is[0] { Over::Users } else { Over::Rate };
+    let (max_in_flight, when_full) = (
+        more.is[1].then_some(users),
+        [WhenFull::Queue, WhenFull::Drop],
+    );
+    let when_full = when_full[usize::from(more.is[2])];
+    let rate = more.share * 100.0;
+    match kind {
+        0..3 => Load::Closed {
+            users,
+            mode: [ClosedMode::Steady, ClosedMode::Burst, ClosedMode::Wave][kind],
+            ramp: None,
+        },
+        3 => Load::Open {
+            rate,
+            arrival,
+            ramp: more.is[3].then(|| format!("exponential:0.5..{rate}").parse().unwrap()),
+            max_in_flight,
+            when_full,
+        },
+        4 => Load::Sweep {
+            over,
+            steps: NonZeroU32::new(1 + users.get() % 63).unwrap(),
+            max_users: users,
+            arrival,
+        },
+        5 => Load::Search {
+            over,
+            from: 1.0,
+            max: 1.0 + f64::from(users.get()),
+            arrival,
+        },
+        _ => Load::Replay {
+            replay: PathBuf::from("Cargo.toml"),
+            time_scale: more.share,
+            max_in_flight,
+            when_full,
+        },
+    }
+}
+
+impl More {
+    fn put(self, mut plan: Plan) -> Plan {
+        let (a, b) = (
+            self.length.0.min(self.length.1),
+            self.length.0.max(self.length.1),
+        );
+        plan.goals = vec![
+            Goal {
+                metric: MetricId::Ttft,
+                share: 0.95,
+                limit: f64::from(a),
+            },
+            format!("tpot.p99.9:{b}ms").parse().unwrap(),
+        ];
+        plan.profile.clone_from(&self.word);
+        plan.limits.stop_when_saturated = self.is[4];
+        plan.mixed_traffic = self.is[5].then(|| MixedTraffic {
+            file_bytes: a,
+            ..MixedTraffic::default()
+        });
+        let workload = &mut plan.workload;
+        if self.is[0] {
+            workload.users.clear();
+            workload.dataset = Some(format!("hf:{0}/{0}/{0}.jsonl", self.word).parse().unwrap());
+        }
+        workload.input_tokens = Some(LengthSpec::Uniform { min: a, max: b });
+        workload.output_tokens = self.is[1].then_some(LengthSpec::Normal {
+            mean: a,
+            sd: 3,
+            min: a,
+            max: b,
+        });
+        workload.sharing =
+            [PromptSharing::Fixed, PromptSharing::Shared(self.share)][usize::from(self.is[2])];
+        workload.tokenizer = self.is[3].then_some(TokenizerRef::Server);
+        workload.turns = a % 1000 + 1;
+        workload.think_secs = self.share;
+        workload.ignore_eos = self.is[4];
+        let values: Vec<String> = self.values.iter().map(|v| v.trim().to_owned()).collect();
+        // A text in which both quotes stand cannot be quoted, and one with brackets is not split.
+        let is_plain = |v: &String| !v.is_empty() && !v.contains(['"', '\'', '[', ']', '{', '}']);
+        if values.iter().all(is_plain) {
+            plan.vary = vec![Vary {
+                field: "target.model".to_owned(),
+                values,
+            }];
+            plan.vary_mode = [VaryMode::Grid, VaryMode::OneAtATime][usize::from(self.is[5])];
+        }
+        plan
+    }
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     let texts = (
         any::<String>(),
@@ -495,8 +730,9 @@ fn plans() -> impl Strategy<Value = Plan> {
     );
     let inputs = proptest::collection::btree_map("\\PC{0,8}[a-z.]", json(), 0..4);
     let headers = proptest::collection::btree_map("X-[a-z]{1,4}", "[ -~]{0,9}", 0..3);
-    let stages = proptest::collection::vec((1..100_u32, 0..3_usize, 1..9_u64), 1..4);
-    (texts, numbers, inputs, headers, stages).prop_map(|(t, n, inputs, headers, stages)| {
+    let stages = proptest::collection::vec((1..100_u32, 0..7_usize, 1..9_u64), 1..4);
+    let plain = (texts, numbers, inputs, headers, stages);
+    (plain, of_every_load()).prop_map(|((t, n, inputs, headers, stages), more)| {
         let mut plan = Plan::simple("http://127.0.0.1:8000");
         (
             plan.label,
@@ -522,20 +758,17 @@ fn plans() -> impl Strategy<Value = Plan> {
         };
         plan.stages = stages
             .into_iter()
-            .map(|(users, mode, n)| Stage {
-                load: Load::Closed {
-                    users: NonZeroU32::new(users).unwrap(),
-                    mode: [ClosedMode::Steady, ClosedMode::Burst, ClosedMode::Wave][mode],
-                    ramp: None,
-                },
-                end: match mode {
+            .map(|(users, kind, n)| Stage {
+                load: load(users, kind, &more),
+                end: match kind {
                     0 => StageEnd::Requests(NonZeroU64::new(n).unwrap()),
                     1 => StageEnd::RequestsPerUser(NonZeroU32::new(7).unwrap()),
+                    6 => StageEnd::WholeTrace(true),
                     _ => StageEnd::DurationSecs(n as f64 / 3.0),
                 },
             })
             .collect();
-        plan
+        more.put(plan)
     })
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inferometer::domain::{
-    ClosedMode, Environment, Failure, Health, Outcome, Plan, RequestRecord, RunHead, RunState,
-    SCHEMA, ServerFacts, Stage, StageBorder, Stamps, TierLength, TokenSource,
+    ClosedMode, Environment, Failure, Health, Mark, Outcome, Plan, RequestRecord, RunHead,
+    RunState, SCHEMA, ServerFacts, Stage, StageBorder, Stamps, TierLength, TokenSource,
 };
 use inferometer::engine::{self, Driver, Job, Live, Outlets, Performed, Setup, Sink};
 use inferometer::transport::Clock;
@@ -61,6 +61,7 @@ struct Nowhere;
 impl Sink for Nowhere {
     fn request(&mut self, _record: &RequestRecord) {}
     fn border(&mut self, _border: &StageBorder) {}
+    fn mark(&mut self, _mark: &Mark) {}
     fn sample(&mut self, _at_ns: u64, _health: &Health) {}
     fn lost(&self) -> u64 {
         0
@@ -77,6 +78,7 @@ pub(super) fn measure() {
         head: head(plan, &clock),
         clock: clock.clone(),
         adapter: None,
+        traces: Vec::new(),
         file: None,
     };
     let (sender, mut snapshots) = watch::channel(None);

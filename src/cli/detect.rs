@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use super::args::DetectArgs;
+use super::door::Door;
 use super::print::visible;
-use super::run::Door;
 use super::{exit, print};
 use crate::domain::{KeyRef, Target, TargetInfo, is_secret_name, looks_like_secret};
 use crate::session::{Command, Event};

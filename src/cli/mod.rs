@@ -2,8 +2,11 @@
 
 pub mod args;
 mod detect;
+mod door;
+mod keys;
 mod plan;
 mod print;
+mod progress;
 mod restart;
 mod run;
 mod serve;
@@ -42,11 +45,12 @@ pub fn main(command: Command) -> ExitCode {
 
 fn plan_command(command: PlanCommand) -> ExitCode {
     match command {
-        PlanCommand::New { list: true, .. } => {
+        PlanCommand::New { list: true, .. } | PlanCommand::List => {
             let presets = session::presets();
-            let lines = presets.iter().map(|p| format!("{:<20}{}\n", p.id, p.title));
+            let lines = presets.iter().map(|p| format!("{:<20}{}\n", p.id, p.about));
             print::out(&lines.collect::<String>(), exit::OK)
         }
+        PlanCommand::Show(args) => plan::show(&args),
         PlanCommand::New { preset, url, .. } => {
             match session::new_plan(preset.as_deref(), url.as_deref()) {
                 Ok(text) => print::out(&text, exit::OK),

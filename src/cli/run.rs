@@ -4,71 +4,30 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
 
 use super::args::{DemoArgs, RunArgs, ShowArgs};
+use super::door::Door;
+use super::keys::Keys;
+use super::progress::Progress;
 use super::restart::Restarts;
 use super::{exit, print, summary};
-use crate::domain::{Issue, OutcomeKind, Phase, Plan, Progress as Doing, RunData, RunState};
-use crate::session::{Command, Event, Session};
-
-/// The session as a terminal uses it: waits for what comes.
-pub(super) struct Door {
-    session: Session,
-    woken: Receiver<()>,
-}
-
-impl Door {
-    pub(super) fn open() -> Result<Self, String> {
-        let (wake, woken) = sync_channel(1);
-        let session = Session::start(move || {
-            wake.try_send(()).ok();
-        })
-        .map_err(|e| format!("cannot start: {e:#}"))?;
-        Ok(Self { session, woken })
-    }
-
-    pub(super) fn send(&self, command: Command) {
-        self.session.send(command);
-    }
-
-    /// Waits a moment for something new.
-    fn wait(&self) {
-        self.woken.recv_timeout(Duration::from_millis(200)).ok();
-    }
-
-    /// The next event, however long it takes; `None` when the session has ended.
-    pub(super) fn next_event(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.session.try_event() {
-                return Some(event);
-            }
-            if self.session.has_ended() {
-                return self.session.try_event();
-            }
-            self.wait();
-        }
-    }
-}
+use crate::domain::{
+    ColdHow, Issue, LiveSnapshot, OutcomeKind, Plan, RunData, RunState, variant_words,
+};
+use crate::session::{Command, Event};
 
 pub(super) fn run(args: &RunArgs) -> ExitCode {
-    if args.plan.is_none() && args.url.is_none() {
+    if args.plan.plan.is_none() && args.plan.target.url.is_none() {
         return super::fail("say what to measure: a plan file, or --url URL");
     }
-    let plan = match super::plan::plan_from_args(args) {
+    let plan = match super::plan::plan_from_args(&args.plan) {
         Ok(plan) => plan,
-        Err(issues) => {
-            for issue in &issues {
-                print::err(&format!("inferometer: {issue}"));
-            }
-            return ExitCode::from(exit::USAGE);
-        }
+        Err(issues) => return super::plan::refused(&issues),
     };
     measure(
         plan,
         args.out.clone(),
-        &Show {
+        Show {
             json: args.json,
             quiet: args.quiet,
         },
@@ -91,7 +50,7 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
         Ok(plan) => measure(
             plan,
             args.out.clone(),
-            &Show {
+            Show {
                 json: args.json,
                 quiet: args.quiet,
             },
@@ -101,12 +60,13 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
 }
 
 /// What `run` and `demo` share.
+#[derive(Clone, Copy)]
 struct Show {
     json: bool,
     quiet: bool,
 }
 
-fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
+fn measure(plan: Plan, out: Option<PathBuf>, show: Show) -> ExitCode {
     let mut door = match Door::open() {
         Ok(door) => door,
         Err(message) => return super::fail(&message),
@@ -115,67 +75,175 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: &Show) -> ExitCode {
     if let Err(message) = door.session.stop_on_signals() {
         return super::fail(&message);
     }
+    let is_varied = !plan.vary.is_empty();
+    // The question of the cold probe is answered by the same input.
+    let asks = plan.cold.requests > 0 && plan.cold.how == ColdHow::Restarted;
+    let listens = !asks && !show.quiet;
+    if is_varied && !show.quiet {
+        match crate::session::estimate(&plan) {
+            Ok(estimate) => print::err(&estimate.to_string()),
+            Err(issues) => return ExitCode::from(refused(&issues, false)),
+        }
+    }
     door.send(Command::Start {
         plan: Arc::new(plan),
         out,
     });
-    let mut progress = Progress {
-        quiet: show.quiet,
-        ..Progress::default()
+    let mut following = Following {
+        keys: listens.then(Keys::listen).flatten(),
+        latest: None,
+        is_varied,
+        progress: Progress::new(show.quiet),
+        show,
+        restarts: Restarts::default(),
+        looks_without_a_run: 0,
+        runs: Vec::new(),
+        n_started: 0,
+        codes: Vec::new(),
     };
-    let mut restarts = Restarts::default();
-    let mut looks_without_a_run = 0;
     loop {
         door.wait();
         while let Some(event) = door.session.try_event() {
-            match event {
-                Event::Refused { issues } => {
-                    progress.clear();
-                    return refused(&issues, door.session.was_interrupted());
-                }
-                Event::RunEnded { run } => {
-                    progress.clear();
-                    let interrupted = door.session.was_interrupted();
-                    return match restarts.unanswered().filter(|_| !interrupted) {
-                        Some(message) => super::fail(message),
-                        None => finish(&run, show, interrupted),
-                    };
-                }
-                Event::Failed { message } => {
-                    progress.clear();
-                    print::err(&format!("inferometer: {message}"));
-                }
-                Event::RunStarted { notes, .. } if !show.quiet => {
-                    progress.clear();
-                    for note in &notes {
-                        print::err(&format!("note: {note}"));
-                    }
-                }
-                _ => {}
+            if let Some(code) = following.event(event, &door) {
+                return code;
             }
         }
         if door.session.has_ended() {
             return super::fail("the session ended before the run did");
         }
-        match door.session.changed_snapshot() {
-            Some(Some(run)) => {
-                if let RunState::AwaitingRestart { cycle, of } = run.state {
-                    progress.clear();
-                    restarts.ask(cycle, of, &door.session);
-                } else {
-                    progress.show(&run);
-                }
-            }
-            // The run is gone; its last event comes right after, or told what failed already.
-            Some(None) => looks_without_a_run = 1,
-            None if looks_without_a_run > 0 => looks_without_a_run += 1,
-            None => {}
-        }
-        if looks_without_a_run > LOOKS_MAX {
+        following.look(&mut door);
+        if following.looks_without_a_run > LOOKS_MAX {
             return super::fail("the run broke off by a fault of this program");
         }
     }
 }
+
+/// A run, or several variations of one, as the terminal follows them.
+struct Following {
+    show: Show,
+    keys: Option<Keys>,
+    latest: LiveSnapshot,
+    is_varied: bool,
+    progress: Progress,
+    restarts: Restarts,
+    looks_without_a_run: u32,
+    /// Variations that ended, how many began, and the exit code that each would have by itself.
+    runs: Vec<Arc<RunData>>,
+    n_started: usize,
+    codes: Vec<u8>,
+}
+
+impl Following {
+    /// Takes an event; the exit code where it is the last.
+    fn event(&mut self, event: Event, door: &Door) -> Option<ExitCode> {
+        match event {
+            Event::Refused { issues } => {
+                self.progress.clear();
+                let code = refused(&issues, door.session.was_interrupted());
+                if !self.is_varied || self.n_started == 0 {
+                    return Some(ExitCode::from(code));
+                }
+                self.codes.push(code);
+            }
+            Event::RunEnded { run } => return self.ended(run, door),
+            Event::VariationStarted { index, of, values } => {
+                self.looks_without_a_run = 0;
+                self.n_started += 1;
+                self.progress.begin(&format!(
+                    "variation {} of {of}: {}",
+                    index + 1,
+                    variant_words(&values)
+                ));
+            }
+            Event::VariationRefused { values, issues, .. } => {
+                self.progress.clear();
+                print::err(&format!("{} did not start:", variant_words(&values)));
+                self.codes.push(refused(&issues, false));
+            }
+            Event::VariationsEnded { .. } => return Some(self.finish_variations(door)),
+            Event::Failed { message } => {
+                self.progress.clear();
+                print::err(&format!("inferometer: {message}"));
+            }
+            Event::RunStarted { notes, .. } => self.progress.notes(&notes),
+            _ => {}
+        }
+        None
+    }
+
+    fn ended(&mut self, run: Arc<RunData>, door: &Door) -> Option<ExitCode> {
+        self.progress.end(&run);
+        let interrupted = door.session.was_interrupted();
+        if let Some(message) = self.restarts.unanswered().filter(|_| !interrupted) {
+            return Some(super::fail(message));
+        }
+        if !self.is_varied {
+            return Some(finish(&run, self.show, interrupted));
+        }
+        self.codes.push(exit_code(&run, interrupted));
+        self.runs.push(run);
+        None
+    }
+
+    /// All variations on stdout; the worst of their codes.
+    fn finish_variations(&mut self, door: &Door) -> ExitCode {
+        self.progress.clear();
+        // One that neither ended nor was refused broke off; why was said.
+        if self.codes.len() < self.n_started {
+            self.codes.push(exit::USAGE);
+        }
+        if door.session.was_interrupted() {
+            self.codes.push(exit::INTERRUPTED);
+        }
+        let severity = |code: &u8| WORST.iter().position(|worst| worst == code);
+        let code = self.codes.iter().copied().min_by_key(severity);
+        let mut text = if self.show.json {
+            summary::json_of_several(&self.runs)
+        } else {
+            summary::variations(&self.runs)
+        };
+        for file in self.runs.iter().filter_map(|run| run.file.as_ref()) {
+            if !self.show.json {
+                writeln!(text, "Saved {}", file.display()).ok();
+            }
+        }
+        print::out(&text, code.unwrap_or(exit::OK))
+    }
+
+    /// Shows the newest state of the run, if there is one.
+    fn look(&mut self, door: &mut Door) {
+        match door.session.changed_snapshot() {
+            Some(Some(run)) => {
+                self.looks_without_a_run = 0;
+                if let RunState::AwaitingRestart { cycle, of } = run.state {
+                    self.progress.clear();
+                    self.restarts.ask(cycle, of, &door.session);
+                } else {
+                    self.progress.show(&run);
+                }
+                self.latest = Some(run);
+            }
+            // The run is gone; its last event comes right after, or told what failed already.
+            Some(None) => self.looks_without_a_run = 1,
+            None if self.looks_without_a_run > 0 => self.looks_without_a_run += 1,
+            None => {}
+        }
+        if let (Some(keys), Some(run)) = (&mut self.keys, &self.latest) {
+            for command in keys.commands(run) {
+                door.send(command);
+            }
+        }
+    }
+}
+
+/// Exit codes of several runs, the one that counts first.
+const WORST: [u8; 5] = [
+    exit::INTERRUPTED,
+    exit::UNREACHABLE,
+    exit::USAGE,
+    exit::INVALID,
+    exit::OK,
+];
 
 /// Looks at a session whose run is gone before the run counts as broken: five seconds.
 const LOOKS_MAX: u32 = 25;
@@ -183,7 +251,8 @@ const LOOKS_MAX: u32 = 25;
 /// The session's word for a target that did not answer.
 const UNREACHABLE: &str = "target.unreachable";
 
-fn refused(issues: &[Issue], interrupted: bool) -> ExitCode {
+/// Says every issue; the exit code.
+fn refused(issues: &[Issue], interrupted: bool) -> u8 {
     for issue in issues {
         // What did not answer is no field to mend.
         let field = Some(format!("{}: ", issue.field)).filter(|_| issue.field != UNREACHABLE);
@@ -194,16 +263,16 @@ fn refused(issues: &[Issue], interrupted: bool) -> ExitCode {
         ));
     }
     let unreachable = issues.iter().any(|i| i.field == UNREACHABLE);
-    ExitCode::from(if interrupted {
+    if interrupted {
         exit::INTERRUPTED
     } else if unreachable {
         exit::UNREACHABLE
     } else {
         exit::USAGE
-    })
+    }
 }
 
-fn finish(run: &RunData, show: &Show, interrupted: bool) -> ExitCode {
+fn finish(run: &RunData, show: Show, interrupted: bool) -> ExitCode {
     let mut text = if show.json {
         summary::json(run)
     } else {
@@ -239,85 +308,21 @@ fn exit_code(run: &RunData, interrupted: bool) -> u8 {
 }
 
 pub(super) fn show(args: &ShowArgs) -> ExitCode {
-    match crate::session::open_run(&args.run) {
-        Ok(run) if args.json => print::out(&summary::json(&run), exit::OK),
-        Ok(run) => print::out(&summary::text(&run), exit::OK),
-        Err(message) => super::fail(&format!("{}: {message}", shown(&args.run))),
+    let mut runs = Vec::new();
+    for path in &args.runs {
+        match crate::session::open_run(path) {
+            Ok(run) => runs.push(Arc::new(run)),
+            Err(message) => return super::fail(&format!("{}: {message}", shown(path))),
+        }
     }
+    let text = match (runs.as_slice(), args.json) {
+        ([run], true) => summary::json(run),
+        (runs, true) => summary::json_of_several(runs),
+        (runs, false) => summary::text_of_several(runs),
+    };
+    print::out(&text, exit::OK)
 }
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// One line on stderr that is written over; nothing when stderr is not a terminal, but for the stages.
-#[derive(Default)]
-struct Progress {
-    quiet: bool,
-    last: String,
-}
-
-impl Progress {
-    fn show(&mut self, run: &RunData) {
-        if self.quiet {
-            return;
-        }
-        let line = line(run);
-        if line.is_empty() || line == self.last {
-            return;
-        }
-        if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            print::err_part(&format!("\r\x1b[2K{line}"));
-        } else if stage_of(&line) != stage_of(&self.last) {
-            print::err(&line);
-        }
-        self.last = line;
-    }
-
-    fn clear(&self) {
-        if !self.quiet
-            && !self.last.is_empty()
-            && std::io::IsTerminal::is_terminal(&std::io::stderr())
-        {
-            print::err_part("\r\x1b[2K");
-        }
-    }
-}
-
-fn stage_of(line: &str) -> &str {
-    line.split(':').next().unwrap_or_default()
-}
-
-fn line(run: &RunData) -> String {
-    match &run.state {
-        RunState::Preparing { what } => what.clone(),
-        RunState::Running(p) => doing(run, p),
-        RunState::Paused(p) => format!("{} (paused)", doing(run, p)),
-        RunState::Stopping(p) => format!("{} (stopping)", doing(run, p)),
-        RunState::AwaitingRestart { .. } | RunState::Finished | RunState::Interrupted => {
-            String::new()
-        }
-    }
-}
-
-/// `stage 2 of 3, warm-up: 4/20 done, 2 in flight, 9 s left`.
-fn doing(run: &RunData, p: &Doing) -> String {
-    let n_stages = run.plan().stages.len();
-    let stage = format!("stage {} of {n_stages}", p.stage.index() + 1);
-    let left = match p.left_secs {
-        Some(secs) if secs >= 1.0 => format!(", {secs:.0} s left"),
-        _ => String::new(),
-    };
-    let phase = match p.phase {
-        None if p.share >= 1.0 => return "all sent: closing the run file".to_owned(),
-        None => return format!("{stage}: waiting before it{left}"),
-        Some(Phase::Cold) => ", cold",
-        Some(Phase::Warmup) => ", warm-up",
-        Some(Phase::Measure | Phase::Drain) => "",
-    };
-    let of = p.of.map(|n| format!("/{n}")).unwrap_or_default();
-    format!(
-        "{stage}{phase}: {}{of} done, {} in flight{left}",
-        p.done, p.in_flight
-    )
 }

@@ -33,6 +33,11 @@ impl App {
         events
     }
 
+    /// Bytes of an uploaded file.
+    fn size_of(&self, path: &str) -> Option<usize> {
+        self.uploads.lock().ok()?.get(path).copied()
+    }
+
     fn take(&self, name: &str) -> Option<mpsc::Receiver<Vec<u8>>> {
         self.streams.lock().ok()?.remove(name)
     }
@@ -62,6 +67,7 @@ pub(super) async fn route(
             )
             .await
         }
+        ("GET", "/theme.css") => conn.body("200 OK", "text/css", app::THEME).await,
         ("POST", "/queue/join") => join(conn, request, shared).await,
         ("GET", "/queue/data") => match request.query_value("session_hash") {
             Some(session) => relay(conn, shared.gradio.take(session), Wire::Queue).await,
@@ -75,6 +81,10 @@ pub(super) async fn route(
         },
         ("POST", "/upload") => upload(conn, request, shared).await,
         ("POST", "/cancel") => conn.json("200 OK", &json!({"success": true})).await,
+        ("GET", path) if path.starts_with("/file=") => {
+            let name = path.trim_start_matches("/file=");
+            download(conn, shared.gradio.size_of(name)).await
+        }
         (method, path) => match (
             method,
             path.strip_prefix("/call/")
@@ -235,6 +245,21 @@ async fn upload(conn: &mut Conn, request: &Request, shared: &Shared) -> io::Resu
         uploads.insert(path.clone(), size);
     }
     conn.json("200 OK", &json!([path])).await
+}
+
+/// A file of the size that was uploaded; of its content only the size was kept.
+async fn download(conn: &mut Conn, size: Option<usize>) -> io::Result<()> {
+    match size {
+        Some(size) => {
+            let filler = vec![0; size];
+            conn.body("200 OK", "application/octet-stream", &filler)
+                .await
+        }
+        None => {
+            let detail = json!({"detail": "File not allowed"});
+            conn.json("403 Forbidden", &detail).await
+        }
+    }
 }
 
 fn part_size(body: &[u8], boundary: &[u8]) -> Option<usize> {

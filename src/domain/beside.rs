@@ -29,6 +29,15 @@ impl Default for MixedTraffic {
     }
 }
 
+impl MixedTraffic {
+    /// Of all kinds.
+    pub fn visitors(&self) -> u32 {
+        [self.page_loads, self.uploads, self.downloads]
+            .into_iter()
+            .fold(0, u32::saturating_add)
+    }
+}
+
 /// What a visitor does.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -29,7 +29,7 @@ pub enum CautionId {
     ClientLate,
     /// In flight and TTFT both rise through the stage.
     Saturated,
-    /// The same prompt was sent more than once, without a nonce.
+    /// The same prompt was sent more than once (as a conversation's first), without a nonce.
     RepeatedPrompts,
     /// The server says that prompt tokens came from its cache.
     PrefixCache,
@@ -57,6 +57,20 @@ pub enum CautionId {
     StoppedEarly,
     /// The server refused `stream_options`; tokens were not counted by it.
     NoUsage,
+    /// The server refused `ignore_eos`; answers ended where the model ended them.
+    EndsRefused,
     /// Kept connections had to be made again.
     Reconnected,
+    /// Arrivals were not sent, because as many requests were in flight as the plan allows.
+    Dropped,
+    /// Too few requests to tell whether a goal is met.
+    GoalsUnresolved,
+    /// Prompts are more than 5 % longer or shorter than asked, by the server's count.
+    InputLength,
+    /// Answers are, though the server was told to go on to the length asked.
+    OutputLength,
+    /// More than half of the answers ended at `max_tokens`.
+    CutAnswers,
+    /// Visitors beside the measured requests were not served.
+    Beside,
 }

@@ -159,8 +159,10 @@ pub struct RunEntry {
     pub notes: String,
     pub target: String,
     pub server: ServerFacts,
-    /// `1, 10, 100` or `1 user, 20`.
+    /// `1, 10, 100 users`, `1 user, 20`, `5, 10 req/s` or `sweep to 128 users`.
     pub load: String,
+    /// Which run of a varied plan it is.
+    pub variation: Option<super::Variation>,
     /// `None`: interrupted, or the file has no `end` line.
     pub summary: Option<std::sync::Arc<super::Summary>>,
     pub duration_secs: Option<f64>,

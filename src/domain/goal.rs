@@ -39,6 +39,11 @@ pub const GOAL_METRICS: [MetricId; 8] = [
 ];
 
 impl Goal {
+    /// 95 for a share of 0.95, without what binary fractions add.
+    pub fn percent(&self) -> f64 {
+        (self.share * 1e8).round() / 1e6
+    }
+
     /// Whether a value is within the limit.
     pub fn allows(&self, value: f64) -> bool {
         match self.metric.metric().better {
@@ -74,14 +79,9 @@ impl Goal {
             Better::Lower => '≤',
             Better::Higher => '≥',
         };
-        let (percent, unit) = (percent(self.share), metric.unit.label());
+        let (percent, unit) = (self.percent(), metric.unit.label());
         format!("p{percent} {} {sign} {} {unit}", metric.short, self.limit)
     }
-}
-
-/// 95 for 0.95, without what binary fractions add.
-fn percent(share: f64) -> f64 {
-    (share * 1e8).round() / 1e6
 }
 
 impl FromStr for Goal {
@@ -144,7 +144,7 @@ impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let metric = self.metric.metric();
         let unit = if metric.unit == Unit::Ms { "ms" } else { "" };
-        let (key, percent) = (metric.key, percent(self.share));
+        let (key, percent) = (metric.key, self.percent());
         write!(f, "{key}.p{percent}:{}{unit}", self.limit)
     }
 }

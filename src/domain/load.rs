@@ -1,6 +1,7 @@
 //! When requests are sent: stages, their load and when they stop.
 
 mod around;
+mod lengths;
 mod parse;
 #[cfg(test)]
 mod tests;

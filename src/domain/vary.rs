@@ -128,6 +128,12 @@ pub fn variants(vary: &[Vary], mode: VaryMode) -> Vec<Variant> {
     }
 }
 
+/// `target.model=a, workload.max_tokens=16`.
+pub fn variant_words(values: &Variant) -> String {
+    let words: Vec<String> = values.iter().map(|(f, v)| format!("{f}={v}")).collect();
+    words.join(", ")
+}
+
 /// Which run of a varied plan a run is; in its file's first line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Variation {

@@ -1,8 +1,9 @@
-//! Who may send when: the pure part of a closed load.
+//! Who may send how much: quotas and the gates that hold them.
 //!
-//! A closed load has no schedule beyond its rounds (Schroeder et al., "Open versus closed", NSDI '06); an open one will
-//! bring its list of due times here.
+//! A closed load has no schedule beyond its rounds (Schroeder et al., "Open versus closed", NSDI '06); that of an open one
+//! is made in [`super::schedule`].
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -38,10 +39,20 @@ impl Quota {
         }
     }
 
+    /// As the end of a stage that is made of it.
+    pub(super) fn as_end(self) -> StageEnd {
+        let count = |n: u64| NonZeroU64::new(n).unwrap_or(NonZeroU64::MIN);
+        match self {
+            Self::Requests(u64::MAX) => StageEnd::WholeTrace(true),
+            Self::Requests(n) | Self::PerUser(n) => StageEnd::Requests(count(n)),
+            Self::ForNs(ns) => StageEnd::DurationSecs(ns as f64 / 1e9),
+        }
+    }
+
     /// Requests of that many users in all; `None` when it ends by time.
     pub(super) fn n_requests(self, n_users: usize) -> Option<u64> {
         match self {
-            Self::Requests(n) => Some(n),
+            Self::Requests(n) => Some(n).filter(|n| *n != u64::MAX),
             Self::PerUser(n) => Some(n.saturating_mul(n_users as u64)),
             Self::ForNs(_) => None,
         }
@@ -52,9 +63,11 @@ impl Quota {
 #[derive(Debug)]
 pub(super) struct Gate {
     left: AtomicU64,
+    taken: AtomicU64,
+    quota: Quota,
     per_user: u64,
     /// No request is sent at or after this.
-    until_ns: u64,
+    until_ns: AtomicU64,
     /// `until_ns` is the run's own end, not the phase's.
     is_cut: bool,
     /// Somebody had more to send at the run's own end.
@@ -72,8 +85,10 @@ impl Gate {
         };
         Self {
             left: AtomicU64::new(left),
+            taken: AtomicU64::new(0),
+            quota,
             per_user,
-            until_ns: until_ns.min(latest_ns),
+            until_ns: AtomicU64::new(until_ns.min(latest_ns)),
             is_cut: latest_ns < until_ns,
             cut_short: AtomicBool::new(false),
         }
@@ -81,7 +96,28 @@ impl Gate {
 
     /// When sending ends, where time ends it.
     pub(super) fn until_ns(&self) -> Option<u64> {
-        (self.until_ns != u64::MAX).then_some(self.until_ns)
+        Some(self.until_ns.load(Relaxed)).filter(|ns| *ns != u64::MAX)
+    }
+
+    /// Lets nothing through any more.
+    pub(super) fn close(&self, now_ns: u64) {
+        self.until_ns.fetch_min(now_ns, Relaxed);
+    }
+
+    /// What is left of the quota of a phase of `n_users` that began at `began_ns` and is left at `now_ns`; `None` when
+    /// that is nothing.
+    pub(super) fn rest(&self, n_users: u32, began_ns: u64, now_ns: u64) -> Option<Quota> {
+        match self.quota {
+            Quota::ForNs(ns) => {
+                let left = began_ns.saturating_add(ns).saturating_sub(now_ns);
+                (left > 0).then_some(Quota::ForNs(left))
+            }
+            Quota::Requests(_) | Quota::PerUser(_) => {
+                let n = self.quota.n_requests(n_users as usize)?;
+                let left = n.saturating_sub(self.taken.load(Relaxed));
+                (left > 0).then_some(Quota::Requests(left))
+            }
+        }
     }
 
     /// Whether a user that has sent `sent` requests of the phase may send another now; takes the permission.
@@ -92,11 +128,22 @@ impl Gate {
         let taken = self
             .left
             .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        self.taken.fetch_add(u64::from(taken.is_ok()), Relaxed);
         taken.is_ok()
     }
 
+    /// Permissions taken.
+    pub(super) fn n_taken(&self) -> u64 {
+        self.taken.load(Relaxed)
+    }
+
+    /// Whether a request that is due then may be sent, as far as time and count say; takes nothing.
+    pub(super) fn is_open_at(&self, due_ns: u64) -> bool {
+        !self.is_late(due_ns) && self.left.load(Relaxed) > 0
+    }
+
     fn is_late(&self, now_ns: u64) -> bool {
-        let late = now_ns >= self.until_ns;
+        let late = now_ns >= self.until_ns.load(Relaxed);
         if late && self.is_cut && self.left.load(Relaxed) > 0 {
             self.cut_short.store(true, Relaxed);
         }
@@ -159,6 +206,32 @@ mod tests {
         assert_eq!(gate.until_ns(), Some(1_050));
         assert!(!gate.is_cut_short());
         assert!(!gate.pass(0, 1_050) && gate.is_cut_short());
+    }
+
+    #[test]
+    fn a_gate_that_is_closed_knows_what_is_left() {
+        let gate = Gate::new(Quota::Requests(5), 100, None);
+        assert!(gate.pass(0, 110) && gate.pass(1, 120));
+        gate.close(130);
+        assert!(!gate.pass(2, 130));
+        assert_eq!(gate.until_ns(), Some(130));
+        assert_eq!(gate.rest(1, 100, 130), Some(Quota::Requests(3)));
+        assert_eq!(
+            Quota::Requests(3).as_end(),
+            StageEnd::Requests(NonZeroU64::new(3).unwrap())
+        );
+
+        let gate = Gate::new(Quota::PerUser(2), 0, None);
+        assert!(gate.pass(0, 1) && gate.pass(1, 2) && gate.pass(0, 3));
+        assert_eq!(gate.rest(2, 0, 5), Some(Quota::Requests(1)));
+        assert!(gate.pass(1, 4));
+        assert_eq!(gate.rest(2, 0, 5), None);
+
+        let gate = Gate::new(Quota::ForNs(2_000_000_000), 100, None);
+        let rest = gate.rest(1, 100, 500_000_100);
+        assert_eq!(rest, Some(Quota::ForNs(1_500_000_000)));
+        assert_eq!(rest.unwrap().as_end(), StageEnd::DurationSecs(1.5));
+        assert_eq!(gate.rest(1, 100, 2_000_000_100), None);
     }
 
     #[test]

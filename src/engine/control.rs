@@ -1,9 +1,12 @@
-//! What a person, a limit or a fault may ask of a run under way: stop, abort, go on after a restart.
+//! What a person, a limit or a fault may ask of a run under way: stop, abort, pause, another load, a mark, and to go on
+//! after a restart.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+
+use crate::domain::Mark;
 
 /// How far a run is to be let go on. Only ever grows.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -23,7 +26,27 @@ pub(super) struct Control {
     /// Why it stopped before its plan was done; the first reason stays.
     reason: Mutex<Option<StopReason>>,
     restarts: watch::Sender<u64>,
+    wish: watch::Sender<Wish>,
+    marks: Mutex<Vec<Mark>>,
 }
+
+/// How the person wants a stage under way to go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Wish {
+    pub(super) is_paused: bool,
+    /// Another number of users, or rate, that the stage has not come to yet.
+    pub(super) level: Option<f64>,
+}
+
+impl Wish {
+    fn changes(&self) -> bool {
+        self.is_paused || self.level.is_some()
+    }
+}
+
+/// Marks that may wait for the recorder, and the characters of one.
+const MAX_MARKS: usize = 1_000;
+const MAX_MARK_CHARS: usize = 200;
 
 /// Who ended a run early.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,6 +73,8 @@ impl Control {
             order: watch::Sender::new(Order::Go),
             reason: Mutex::new(None),
             restarts: watch::Sender::new(0),
+            wish: watch::Sender::default(),
+            marks: Mutex::default(),
         }
     }
 
@@ -104,6 +129,75 @@ impl Control {
             () = sleep_until(deadline) => {}
             () = self.reached(Order::Stop) => {}
         }
+    }
+
+    /// Sends nothing until [`Control::resume`]; what is in flight goes on.
+    pub(super) fn pause(&self) {
+        self.wish.send_modify(|wish| wish.is_paused = true);
+    }
+
+    pub(super) fn resume(&self) {
+        self.wish.send_modify(|wish| wish.is_paused = false);
+    }
+
+    /// What is no level is not heard.
+    pub(super) fn set_level(&self, level: f64) {
+        if level.is_finite() && level > 0.0 {
+            self.wish.send_modify(|wish| wish.level = Some(level));
+        }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.wish.borrow().is_paused
+    }
+
+    /// The level that is wished for; it is wished for no longer.
+    pub(super) fn take_level(&self) -> Option<f64> {
+        let mut level = None;
+        self.wish.send_if_modified(|wish| {
+            level = wish.level.take();
+            level.is_some()
+        });
+        level
+    }
+
+    /// The stage under way is to change.
+    pub(super) fn is_asked(&self) -> bool {
+        self.wish.borrow().changes()
+    }
+
+    /// Returns when the stage under way is to change.
+    pub(super) async fn asked(&self) {
+        self.wished(Wish::changes).await;
+    }
+
+    /// Returns when the pause is over, or the run stops.
+    pub(super) async fn resumed(&self) {
+        tokio::select! {
+            () = self.wished(|wish| !wish.is_paused) => {}
+            () = self.reached(Order::Stop) => {}
+        }
+    }
+
+    async fn wished(&self, is_so: impl Fn(&Wish) -> bool) {
+        let mut wishes = self.wish.subscribe();
+        if wishes.wait_for(is_so).await.is_err() {
+            // As in `reached`.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Notes a moment for the recorder to take; very many at once are not noted.
+    pub(super) fn mark(&self, at_ns: u64, text: &str) {
+        let text = text.trim().chars().take(MAX_MARK_CHARS).collect();
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        if marks.len() < MAX_MARKS {
+            marks.push(Mark { at_ns, text });
+        }
+    }
+
+    pub(super) fn take_marks(&self) -> Vec<Mark> {
+        std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The person says that the server was restarted.

@@ -14,9 +14,15 @@ pub struct Job {
     /// Position in the run, in the order of sending.
     pub seq: u64,
     pub user: u32,
-    /// The release of a burst or wave.
+    /// When it was planned for: the release of a burst or wave, an open load's arrival, the end of a pause for thought.
     pub due_ns: Option<u64>,
+    /// Open loads: when the pacer let it go.
+    pub released_ns: Option<u64>,
+    /// Latencies count from `due_ns`.
+    pub from_due: bool,
     pub dispatched_ns: u64,
+    /// Which conversation it belongs to, and which turn of it this is, from 0.
+    pub conversation: Option<(u64, u32)>,
     pub prompt: Prompt,
 }
 
@@ -29,8 +35,8 @@ impl Job {
             seq: self.seq,
             user: self.user,
             due_ns: self.due_ns,
-            released_ns: None,
-            from_due: false,
+            released_ns: self.released_ns,
+            from_due: self.from_due,
             dispatched_ns: self.dispatched_ns,
             sent_ns: None,
             connect_ns: None,
@@ -53,8 +59,8 @@ impl Job {
             http_status: None,
             connection: None,
             gradio: None,
-            conversation: None,
-            turn: None,
+            conversation: self.conversation.map(|(conversation, _)| conversation),
+            turn: self.conversation.map(|(_, turn)| turn),
             cached_tokens: None,
             tokens_in_asked: self.prompt.input_tokens,
             tokens_out_asked: self.prompt.output_tokens,

@@ -145,7 +145,10 @@ mod tests {
             seq: 0,
             user: 0,
             due_ns: None,
+            released_ns: None,
+            from_due: false,
             dispatched_ns: 0,
+            conversation: None,
             prompt: Prompt {
                 system: None,
                 user: "hi".into(),

@@ -9,12 +9,8 @@ use crate::domain::{Phase, StageIdx};
 #[derive(Debug)]
 pub struct Live {
     in_flight: AtomicU32,
-    peak: AtomicU32,
     tokens: AtomicU64,
     ended: AtomicU64,
-    /// The number in flight, integrated over time.
-    user_ns: AtomicU64,
-    since_ns: AtomicU64,
     /// When each user's request under way was sent; [`IDLE`] where there is none.
     starts_ns: Box<[AtomicU64]>,
     place: Mutex<Place>,
@@ -23,7 +19,7 @@ pub struct Live {
 const IDLE: u64 = u64::MAX;
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Place {
     #[default]
     Connecting,
@@ -36,14 +32,21 @@ pub(super) enum Place {
         cycle: u32,
         of: u32,
     },
+    /// By the person, in that stage, before what is left of it.
+    Paused {
+        stage: StageIdx,
+        at: At,
+    },
     Sending(Sending),
     Over,
 }
 
 /// The phase that is being sent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sending {
+    /// As run.
     pub(super) stage: StageIdx,
+    pub(super) at: At,
     pub(super) phase: Phase,
     pub(super) began_ns: u64,
     /// Requests of the phase that ended before, in earlier cycles of a cold probe.
@@ -54,16 +57,21 @@ pub(super) struct Sending {
     pub(super) until_ns: Option<u64>,
 }
 
+/// Where in the plan as asked a phase is: the stage, and from where to where in its Measure, from 0 to 1: one that
+/// unfolds is a part for each that it becomes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct At {
+    pub(super) asked: StageIdx,
+    pub(super) span: (f64, f64),
+}
+
 impl Live {
     /// For at most that many users.
     pub fn new(n_users: u32) -> Self {
         Self {
             in_flight: AtomicU32::new(0),
-            peak: AtomicU32::new(0),
             tokens: AtomicU64::new(0),
             ended: AtomicU64::new(0),
-            user_ns: AtomicU64::new(0),
-            since_ns: AtomicU64::new(0),
             starts_ns: (0..n_users).map(|_| AtomicU64::new(IDLE)).collect(),
             place: Mutex::default(),
         }
@@ -72,17 +80,12 @@ impl Live {
     pub(super) fn began(&self, user: u32, now_ns: u64) {
         self.mark(user, now_ns);
         let n = self.in_flight.load(Relaxed);
-        self.pass_time(n, now_ns);
         self.in_flight.store(n + 1, Relaxed);
-        if n + 1 > self.peak.load(Relaxed) {
-            self.peak.store(n + 1, Relaxed);
-        }
     }
 
-    pub(super) fn ended(&self, user: u32, now_ns: u64) {
+    pub(super) fn ended(&self, user: u32) {
         self.mark(user, IDLE);
         let n = self.in_flight.load(Relaxed);
-        self.pass_time(n, now_ns);
         self.in_flight.store(n.saturating_sub(1), Relaxed);
         self.ended.store(self.ended.load(Relaxed) + 1, Relaxed);
     }
@@ -99,19 +102,6 @@ impl Live {
         starts.filter(|ns| *ns != IDLE).collect()
     }
 
-    /// Sums users times nanoseconds in flight.
-    fn pass_time(&self, n: u32, now_ns: u64) {
-        let passed = now_ns.saturating_sub(self.since_ns.swap(now_ns, Relaxed));
-        let sum = u64::from(n).saturating_mul(passed);
-        self.user_ns
-            .store(self.user_ns.load(Relaxed).saturating_add(sum), Relaxed);
-    }
-
-    /// The sum of all requests' time in flight since the last phase began: the L of Little's law, times its window.
-    pub(super) fn user_ns(&self) -> u64 {
-        self.user_ns.load(Relaxed)
-    }
-
     /// Content events that a request under way received.
     pub fn add_tokens(&self, n: u64) {
         // One writer: a plain load and store is all that is needed.
@@ -126,11 +116,6 @@ impl Live {
         self.in_flight.load(Relaxed)
     }
 
-    /// The most in flight at once since the last phase began.
-    pub(super) fn peak(&self) -> u32 {
-        self.peak.load(Relaxed)
-    }
-
     /// Requests of the phase under way that ended.
     pub(super) fn n_ended(&self) -> u64 {
         self.ended.load(Relaxed)
@@ -143,8 +128,6 @@ impl Live {
     pub(super) fn enter(&self, place: Place) {
         if matches!(place, Place::Sending(_)) {
             self.ended.store(0, Relaxed);
-            self.peak.store(self.in_flight(), Relaxed);
-            self.user_ns.store(0, Relaxed);
         }
         *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }

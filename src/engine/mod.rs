@@ -12,16 +12,28 @@ mod arrivals;
 mod closed;
 mod conduct;
 mod control;
+mod course;
+mod crew;
+mod desk;
 mod driver;
 mod guard;
 mod health;
 mod held;
 mod live;
+mod open;
 mod outbox;
+mod pacer;
 mod progress;
 mod recorder;
+mod running;
+mod saturation;
+mod schedule;
+mod search;
+mod shape;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod visitors;
 mod watchdog;
 mod wire;
 
@@ -33,25 +45,27 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::domain::{Issue, LiveSnapshot, Plan, RunData, RunFacts, RunHead, RunState};
+use crate::domain::{Issue, LiveSnapshot, Load, Over, Plan, RunData, RunFacts, RunHead, RunState};
 use crate::protocol::SharedAdapter;
 use crate::transport::{Clock, Connector, limits};
 use crate::workload::PromptSource;
 
-use closed::Desk;
 use control::Control;
+use desk::Desk;
 use guard::Guard;
 use outbox::outbox;
+use pacer::Pacing;
 use recorder::Recording;
 
-pub use conduct::CONNECT_WAVE;
 pub use control::{Order, StopReason};
+pub use crew::CONNECT_WAVE;
 pub use driver::{Driver, Hints, Job, Performed};
 pub use guard::ALIKE_MAX;
 pub use health::{CPU_SPAN_NS, SAMPLE_NS, SLEPT_NS, TICK_NS, TickLog, Ticks};
 pub use live::Live;
 pub use outbox::OUTBOX_MAX;
 pub use recorder::{PUBLISH_NS, SUMMARY_NS, SUMMARY_REST, Sink};
+pub use shape::{Trace, TraceRow};
 
 /// What every run needs, whatever performs its requests.
 pub struct Setup {
@@ -60,6 +74,8 @@ pub struct Setup {
     /// Its epoch is the instant whose wall time the head names.
     pub clock: Clock,
     pub prompts: PromptSource,
+    /// One for each trace that a stage replays.
+    pub traces: Vec<Trace>,
     /// Tells during the run what it learnt of the server; none where requests are scripted.
     pub adapter: Option<SharedAdapter>,
     /// Where the sink writes to; only shown.
@@ -97,10 +113,11 @@ pub struct RunHandle {
     end: oneshot::Receiver<RunEnd>,
 }
 
-/// Stops a run; may be cloned to wherever somebody may want to.
+/// Stops, pauses and changes a run; may be cloned to wherever somebody may want to.
 #[derive(Clone, Debug)]
 pub struct RunSwitch {
     control: Arc<Control>,
+    clock: Clock,
 }
 
 impl RunSwitch {
@@ -117,6 +134,31 @@ impl RunSwitch {
     /// The person has restarted the server, as the cold probe asked.
     pub fn server_restarted(&self) {
         self.control.server_restarted();
+    }
+
+    /// Sends nothing until [`RunSwitch::resume`]; what is in flight ends. The stage ends here, and its rest becomes a stage
+    /// of its own. Heard in a stage's Measure; bursts and waves end their round first.
+    pub fn pause(&self) {
+        self.control.pause();
+    }
+
+    pub fn resume(&self) {
+        self.control.resume();
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.control.is_paused()
+    }
+
+    /// Goes on with so many users, or requests per second where the stage is an open one; as with [`RunSwitch::pause`] the
+    /// rest becomes a stage of its own. What is no number above 0 is not heard.
+    pub fn set_level(&self, level: f64) {
+        self.control.set_level(level);
+    }
+
+    /// Marks this moment on the time axis, with at most 200 characters.
+    pub fn mark(&self, text: &str) {
+        self.control.mark(self.clock.now_ns(), text);
     }
 
     pub fn order(&self) -> Order {
@@ -165,6 +207,8 @@ pub struct RunRequest {
     pub adapter: SharedAdapter,
     pub connector: Connector,
     pub prompts: PromptSource,
+    /// One for each trace that a stage replays.
+    pub traces: Vec<Trace>,
     /// Where the sink writes to; only shown.
     pub file: Option<PathBuf>,
 }
@@ -185,6 +229,7 @@ pub fn start(request: RunRequest, outlets: Outlets) -> Result<RunHandle, Vec<Iss
         head: request.head,
         clock: request.clock,
         prompts: request.prompts,
+        traces: request.traces,
         adapter: Some(request.adapter),
         file: request.file,
     };
@@ -203,13 +248,51 @@ pub fn start(request: RunRequest, outlets: Outlets) -> Result<RunHandle, Vec<Iss
 /// What is needed, what there is, and what to do.
 pub fn preflight(plan: &Plan) -> Result<(), Vec<Issue>> {
     limits::raise_descriptor_limit();
-    let most = plan.stages.iter().map(|s| s.load.max_in_flight()).max();
-    let preflight = limits::preflight(u64::from(most.unwrap_or(0)));
+    let most = plan.stages.iter().map(|s| needed(&s.load)).max();
+    let visitors = plan.mixed_traffic.map_or(0, |t| t.visitors());
+    let preflight = limits::preflight(u64::from(most.unwrap_or(0)) + u64::from(visitors));
     if preflight.fits() {
         Ok(())
     } else {
         Err(vec![Issue::new("stages", preflight.to_string())])
     }
+}
+
+/// Connections that have to fit: an open load without a limit of its own keeps to this process's.
+fn needed(load: &Load) -> u32 {
+    match load {
+        Load::Sweep { max_users, .. } => max_users.get(),
+        Load::Open {
+            max_in_flight: None,
+            ..
+        }
+        | Load::Replay {
+            max_in_flight: None,
+            ..
+        }
+        | Load::Search {
+            over: Over::Rate, ..
+        } => 1,
+        load => load.max_in_flight(),
+    }
+}
+
+/// Whether the target has what the plan's visitors want.
+///
+/// # Errors
+/// At the plan's field, with what to do.
+pub fn check_visitors(plan: &Plan, adapter: &SharedAdapter) -> Result<(), Issue> {
+    if plan.mixed_traffic.is_none() || adapter.visits().is_some() {
+        return Ok(());
+    }
+    let protocol = adapter.facts().protocol;
+    Err(Issue::new(
+        "mixed_traffic",
+        format!(
+            "visits a Gradio app's pages and files, and this target speaks {}: leave the table out",
+            protocol.label()
+        ),
+    ))
 }
 
 /// Starts a run whose users perform their requests with what `make` gives them.
@@ -227,12 +310,15 @@ pub fn start_with<D: Driver>(
     let live = Arc::new(Live::new(n_users.unwrap_or(1)));
     let ticks = Arc::new(Ticks::default());
     let (outbox, notes) = outbox(OUTBOX_MAX);
-    let prompts = setup.prompts;
+    let clock = setup.clock.clone();
+    let visits = setup.adapter.as_ref().and_then(|a| a.visits().cloned());
+    let visiting = plan.mixed_traffic.zip(visits);
     let recording = Recording {
         head: Arc::clone(&setup.head),
         file: setup.file,
         clock: setup.clock.clone(),
         adapter: setup.adapter,
+        counter: setup.prompts.counter(),
         live: Arc::clone(&live),
         control: Arc::clone(&control),
         ticks: Arc::clone(&ticks),
@@ -243,15 +329,33 @@ pub fn start_with<D: Driver>(
     };
     let desk = Arc::new(Desk {
         clock: setup.clock,
+        pacing: Pacing::Real,
         seed: plan.seed,
         grace_ns: arrivals::ns_from_secs(plan.grace_secs),
-        prompts: Box::new(move |seq, phase| prompts.prompt(seq, phase)),
+        think_ns: arrivals::ns_from_secs(plan.workload.think_secs),
+        prompts: Box::new(setup.prompts),
+        goals: plan.goals.clone(),
+        stops_saturated: plan.limits.stop_when_saturated,
         live,
         control: Arc::clone(&control),
         guard: Mutex::new(Guard::new(plan.limits.clone(), &plan.target.key)),
         outbox,
         next_seq: AtomicU64::new(0),
+        next_conversation: AtomicU64::new(0),
     });
+
+    let visitors = visiting.map(|(traffic, visits)| {
+        visitors::start(visitors::Visiting {
+            visits,
+            traffic,
+            seed: plan.seed,
+            clock: desk.clock.clone(),
+            live: Arc::clone(&desk.live),
+            control: Arc::clone(&control),
+            outbox: desk.outbox.clone(),
+        })
+    });
+    let visitors = visitors.transpose()?;
 
     let (told, end) = oneshot::channel();
     let stopped = Arc::clone(&control);
@@ -268,17 +372,19 @@ pub fn start_with<D: Driver>(
             })
             .ok();
         })?;
-    let head = setup.head;
+    let (head, traces) = (setup.head, setup.traces);
     io_thread(move || async move {
+        // They leave when this ends.
+        let _visitors = visitors;
         ticks.begin(&desk.clock);
         tokio::select! {
-            () = conduct::conduct(&head.plan, &desk, make) => {}
+            () = conduct::conduct(&head.plan, &desk, &traces, make) => {}
             () = ticks.run(&desk.clock) => {}
         }
         ticks.end(&desk.clock);
     })?;
     Ok(RunHandle {
-        switch: RunSwitch { control },
+        switch: RunSwitch { control, clock },
         end,
     })
 }

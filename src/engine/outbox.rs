@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use crate::domain::{InFlight, Prompt, StageBorder};
+use crate::domain::{BesideRecord, InFlight, Prompt, StageBorder};
 
 use super::driver::Performed;
 
@@ -18,6 +18,7 @@ pub(super) enum Note {
     Ended(Box<(Performed, Prompt)>),
     Border(Box<StageBorder>),
     InFlight(Box<InFlight>),
+    Beside(Box<BesideRecord>),
 }
 
 /// The I/O thread's end.
@@ -48,6 +49,10 @@ impl Outbox {
 
     pub(super) fn in_flight(&self, in_flight: InFlight) {
         self.put(Note::InFlight(Box::new(in_flight)));
+    }
+
+    pub(super) fn beside(&self, record: BesideRecord) {
+        self.put(Note::Beside(Box::new(record)));
     }
 
     fn put(&self, note: Note) {

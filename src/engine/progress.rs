@@ -1,6 +1,6 @@
 //! How far a run is, from its plan and where it stands.
 
-use crate::domain::{Phase, Plan, Progress, RunState, StageIdx};
+use crate::domain::{Load, Phase, Plan, Progress, RunState, StageIdx};
 
 use super::arrivals::Quota;
 use super::control::Order;
@@ -40,13 +40,13 @@ impl Shares {
         push(StageIdx(0), Phase::Cold, cold);
         for (i, stage) in plan.stages.iter().enumerate() {
             let idx = StageIdx::from_index(i);
-            let n_users = stage.load.max_in_flight() as usize;
             if i == 0
                 && let Some(quota) = Quota::of_warmup(plan.warmup)
             {
-                push(idx, Phase::Warmup, weight(quota, n_users));
+                push(idx, Phase::Warmup, weight(quota, &stage.load));
             }
-            push(idx, Phase::Measure, weight(Quota::of_stage(stage), n_users));
+            let one = weight(Quota::of_stage(stage), &stage.load);
+            push(idx, Phase::Measure, n_parts(&stage.load) * one);
         }
         let whole = shares.iter().map(|s| s.weight).sum();
         Self { shares, whole }
@@ -91,6 +91,18 @@ impl Shares {
             Place::Pausing { stage, until_ns } => {
                 self.pausing(stage, until_ns.saturating_sub(now_ns))
             }
+            Place::Paused { stage, at } => {
+                let progress = Progress {
+                    stage,
+                    share: self.done(at.asked, Phase::Measure, at.span.0),
+                    in_flight: live.in_flight(),
+                    ..Progress::default()
+                };
+                if order == Order::Go {
+                    return RunState::Paused(progress);
+                }
+                progress
+            }
             Place::Sending(sending) => self.sending(sending, live, now_ns),
         };
         match order {
@@ -120,7 +132,12 @@ impl Shares {
             }
             (None, None) => 0.0,
         };
-        let share = self.done(sending.stage, sending.phase, part);
+        let part = part.clamp(0.0, 1.0);
+        let (from, to) = match sending.phase {
+            Phase::Measure | Phase::Drain => sending.at.span,
+            Phase::Cold | Phase::Warmup => (0.0, 1.0),
+        };
+        let share = self.done(sending.at.asked, sending.phase, from + (to - from) * part);
         Progress {
             stage: sending.stage,
             phase: Some(sending.phase),
@@ -133,13 +150,36 @@ impl Shares {
     }
 }
 
+/// Stages that one of the plan is likely to become.
+fn n_parts(load: &Load) -> f64 {
+    match load {
+        Load::Closed { .. } | Load::Open { .. } | Load::Replay { .. } => 1.0,
+        Load::Sweep { steps, .. } => f64::from(steps.get()) + 1.0,
+        Load::Search { .. } => LIKELY_PROBES,
+    }
+}
+
+/// Four doublings and four halvings.
+const LIKELY_PROBES: f64 = 8.0;
+/// Of a trace, whose length the plan does not say.
+const LIKELY_SECS: f64 = 60.0;
+
 /// Seconds, or rounds where the phase ends by requests: users answer side by side.
-fn weight(quota: Quota, n_users: usize) -> f64 {
-    let n_users = n_users.max(1) as f64;
+fn weight(quota: Quota, load: &Load) -> f64 {
     match quota {
-        Quota::Requests(n) => (n as f64 / n_users).max(1.0),
-        Quota::PerUser(n) => n as f64,
         Quota::ForNs(ns) => ns as f64 / 1e9,
+        Quota::Requests(u64::MAX) => LIKELY_SECS,
+        Quota::PerUser(n) => n as f64,
+        Quota::Requests(n) => {
+            let at_once = match load {
+                Load::Open { rate, .. } => *rate,
+                Load::Replay { .. } => 1.0,
+                Load::Closed { users, .. } => f64::from(users.get()),
+                Load::Sweep { max_users, .. } => f64::from(max_users.get()),
+                Load::Search { from, max, .. } => (from * max).sqrt(),
+            };
+            (n as f64 / at_once.max(f64::MIN_POSITIVE)).max(1.0)
+        }
     }
 }
 
@@ -147,6 +187,7 @@ fn weight(quota: Quota, n_users: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::domain::{ClosedMode, Stage, TierLength};
+    use crate::engine::live::At;
 
     #[test]
     fn a_run_is_done_phase_by_phase() {
@@ -165,6 +206,10 @@ mod tests {
         let live = Live::new(1);
         live.enter(Place::Sending(Sending {
             stage: StageIdx(0),
+            at: At {
+                asked: StageIdx(0),
+                span: (0.0, 1.0),
+            },
             phase: Phase::Measure,
             began_ns: 2_000_000_000,
             before: 0,
@@ -173,7 +218,7 @@ mod tests {
         }));
         for i in 0..3 {
             live.began(0, 2_000_000_000 + i);
-            live.ended(0, 4_000_000_000 + i);
+            live.ended(0);
         }
         let RunState::Running(progress) = shares.state(&live, Order::Go, 5_000_000_000) else {
             panic!("it runs");

@@ -7,7 +7,8 @@ use url::Url;
 use super::headers::{control_options, is_secret_header};
 use super::target_url::target_url;
 use super::{
-    Described, PrepareError, SharedAdapter, any_http, curl, gradio, mask, ollama, openai, tgi,
+    Described, PrepareError, SharedAdapter, any_http, curl, gradio, mask, no_ignore_eos, ollama,
+    openai, tgi,
 };
 use crate::domain::{Failure, FailureKind, Issue, Protocol, Target, TargetInfo, Workload};
 use crate::transport::{Control, TransportErrorKind};
@@ -95,7 +96,14 @@ async fn prepare_unmasked(
             openai::prepare(&target, workload, protocol, key, &control).await
         }
     };
-    prepared.map_err(|error| with_advice(error, &target.url))
+    let mut prepared = prepared.map_err(|error| with_advice(error, &target.url));
+    if let Ok((_, info)) = &mut prepared
+        && workload.ignore_eos
+        && !info.protocol.is_openai()
+    {
+        info.notes.push(no_ignore_eos(&info.facts.name));
+    }
+    prepared
 }
 
 /// The client for all that is not measured.

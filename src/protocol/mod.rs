@@ -127,6 +127,10 @@ pub trait Adapter: Send + Sync {
     /// A new exchange for this prompt. `user` and `seq` make session names unique.
     fn exchange(&self, prompt: &Prompt, user: u32, seq: u64) -> Box<dyn Exchange>;
     fn facts(&self) -> &crate::domain::ServerFacts;
+    /// Where visitors of the target go beside the measured requests; `None` where it has no pages and files.
+    fn visits(&self) -> Option<&gradio::Visits> {
+        None
+    }
     /// Takes the payloads that prompts bring, before the first request: holds them against the target and uploads what
     /// files they name. Gives notes.
     fn bring(&self, payloads: Vec<Arc<Value>>) -> Bringing<'_> {
@@ -140,6 +144,10 @@ pub trait Adapter: Send + Sync {
     fn usage_refused(&self) -> bool {
         false
     }
+    /// The server refused during the run to go on to a given length, so requests go without.
+    fn ends_refused(&self) -> bool {
+        false
+    }
 }
 
 /// Notes, when what prompts bring was taken.
@@ -148,6 +156,18 @@ pub type Bringing<'a> =
 
 /// An adapter behind a pointer.
 pub type SharedAdapter = Arc<dyn Adapter>;
+
+/// The note of a plan's `ignore_eos` that the target has no word for.
+fn no_ignore_eos(target: &str) -> String {
+    let who = if target.is_empty() {
+        "The target"
+    } else {
+        target
+    };
+    format!(
+        "`workload.ignore_eos` is not sent: {who} does not take it, so answers end where the model ends them"
+    )
+}
 
 /// Why a target could not be prepared or told apart.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -8,10 +8,12 @@ use tokio::task::JoinSet;
 
 use super::keys::Keys;
 use super::message::{Command, Event};
-use super::run::{Ended, Running};
+use super::run::{Ended, Running, Start};
+use super::vary::Group;
 use super::{door, files, probe};
 use crate::demo::DemoServer;
 use crate::domain::{Issue, LiveSnapshot, Plan};
+use crate::engine::RunSwitch;
 
 /// What the window's repaint is behind.
 pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -47,6 +49,8 @@ pub(super) struct Core {
     keys: Keys,
     demo: Option<DemoServer>,
     run: Option<Running>,
+    /// The variations that the run under way is one of.
+    group: Option<Group>,
     tasks: JoinSet<()>,
 }
 
@@ -62,6 +66,7 @@ impl Core {
             keys: Keys::default(),
             demo: None,
             run: None,
+            group: None,
             tasks: JoinSet::new(),
         }
     }
@@ -89,9 +94,15 @@ impl Core {
         match command {
             Command::StartDemo => self.start_demo().await,
             Command::Start { plan, out } => self.start(plan, out).await,
-            Command::Stop => self.run.iter_mut().for_each(Running::stop),
-            Command::Abort => self.run.iter_mut().for_each(Running::abort),
-            Command::ServerRestarted => self.run.iter_mut().for_each(Running::server_restarted),
+            Command::Stop => {
+                self.group.iter_mut().for_each(Group::stop);
+                self.run.iter_mut().for_each(Running::stop);
+            }
+            Command::Abort => {
+                self.group.iter_mut().for_each(Group::stop);
+                self.run.iter_mut().for_each(Running::abort);
+            }
+            Command::ServerRestarted => self.steer(RunSwitch::server_restarted),
             Command::Detect { text, target } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());
                 self.tasks.spawn(async move {
@@ -113,6 +124,8 @@ impl Core {
                 self.out.tell(event).await;
             }
             Command::Shutdown => {}
+            // SEAM: RunSwitch
+            Command::Pause | Command::Resume | Command::SetLevel(_) | Command::Mark(_) => {}
             other => {
                 let busy = self.run.as_ref().and_then(Running::file);
                 let out = self.out.clone();
@@ -122,6 +135,13 @@ impl Core {
                     }
                 });
             }
+        }
+    }
+
+    /// Tells the run under way, if it has begun to send.
+    fn steer(&self, tell: impl FnOnce(&RunSwitch)) {
+        if let Some(run) = &self.run {
+            run.steer(tell);
         }
     }
 
@@ -151,24 +171,61 @@ impl Core {
             let issues = vec![Issue::new("run", "a run is under way; stop it first")];
             return self.out.tell(Event::Refused { issues }).await;
         }
+        if plan.vary.is_empty() {
+            return self.start_run(Start {
+                plan,
+                out: file,
+                variation: None,
+            });
+        }
+        let group = tokio::task::spawn_blocking(move || Group::of(&plan, file)).await;
+        match group {
+            Ok(Ok(group)) => {
+                self.group = Some(group);
+                self.start_next().await;
+            }
+            Ok(Err(issues)) => self.out.tell(Event::Refused { issues }).await,
+            Err(error) => {
+                let message = format!("the variations could not be made: {error}");
+                self.out.tell(Event::Failed { message }).await;
+            }
+        }
+    }
+
+    fn start_run(&mut self, start: Start) {
         self.run = Some(Running::start(
-            plan,
-            file,
+            start,
             self.keys.clone(),
             self.out.clone(),
             self.snapshots.clone(),
         ));
     }
 
+    /// Starts the next variation, if there is one, or says that there is none.
+    async fn start_next(&mut self) {
+        let Some(group) = &mut self.group else { return };
+        let (event, start) = group.next();
+        self.out.tell(event).await;
+        match start {
+            Some(start) => self.start_run(start),
+            None => self.group = None,
+        }
+    }
+
     async fn run_ended(&mut self, ended: Ended) {
         self.run = None;
-        let event = match ended {
-            Ended::Refused(issues) => Event::Refused { issues },
-            Ended::Failed(message) => Event::Failed { message },
-            Ended::Run(run) => Event::RunEnded { run },
+        let event = match (ended, &mut self.group) {
+            (Ended::Refused(issues), Some(group)) if !group.is_stopped() => group.refused(issues),
+            (Ended::Refused(issues), _) => Event::Refused { issues },
+            (Ended::Failed(message), _) => Event::Failed { message },
+            (Ended::Run(run), group) => {
+                group.iter_mut().for_each(|group| group.ran(&run));
+                Event::RunEnded { run }
+            }
         };
         self.snapshots.send_replace(None);
         self.out.tell(event).await;
+        self.start_next().await;
     }
 }
 

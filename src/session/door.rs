@@ -11,6 +11,8 @@ use crate::store;
 pub struct Preset {
     pub id: &'static str,
     pub title: &'static str,
+    /// What it is for, one sentence without its full stop.
+    pub about: String,
     pub plan: Plan,
 }
 
@@ -22,10 +24,29 @@ pub fn presets() -> Vec<Preset> {
             Some(Preset {
                 id: p.id,
                 title: p.title,
+                about: p.about(),
                 plan: p.plan()?,
             })
         })
         .collect()
+}
+
+/// The plan of a preset.
+///
+/// # Errors
+/// A sentence: which presets there are.
+pub fn preset_plan(id: &str) -> Result<Plan, String> {
+    let known = presets();
+    let ids = known.iter().map(|p| p.id).collect::<Vec<_>>().join(", ");
+    let found = known.into_iter().find(|p| p.id == id);
+    found
+        .map(|p| p.plan)
+        .ok_or_else(|| format!("there is no preset “{id}”; there are {ids}"))
+}
+
+/// A plan as a file holds it.
+pub fn plan_text(plan: &Plan) -> String {
+    store::to_toml(plan)
 }
 
 /// A plan's text to start from: a preset by its id, or the simplest plan.
@@ -35,14 +56,7 @@ pub fn presets() -> Vec<Preset> {
 pub fn new_plan(preset: Option<&str>, url: Option<&str>) -> Result<String, String> {
     let mut plan = match preset {
         None => Plan::simple("http://127.0.0.1:8000/v1"),
-        Some(id) => {
-            let known = presets();
-            let ids = known.iter().map(|p| p.id).collect::<Vec<_>>().join(", ");
-            let found = known.into_iter().find(|p| p.id == id);
-            found
-                .map(|p| p.plan)
-                .ok_or_else(|| format!("there is no preset “{id}”; there are {ids}"))?
-        }
+        Some(id) => preset_plan(id)?,
     };
     if let Some(url) = url {
         url.clone_into(&mut plan.target.url);
@@ -77,17 +91,24 @@ pub fn demo_plan(url: &str) -> Result<Plan, String> {
     Ok(plan)
 }
 
-/// Reads a plan file.
+/// Reads a plan file; paths in it are seen from its own folder.
 ///
 /// # Errors
 /// Every issue, each as `line 3: target.url: …`.
 pub fn read_plan(path: &Path) -> Result<Plan, Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|e| vec![format!("cannot be read: {e}")])?;
-    let check = store::check_text(&text);
+    let check = store::check_file(path).map_err(|e| vec![format!("cannot be read: {e}")])?;
     match check.plan {
         Some(plan) if check.issues.is_empty() => Ok(plan),
         _ => Err(check.issues.iter().map(ToString::to_string).collect()),
     }
+}
+
+/// Reads the file of a target's template.
+///
+/// # Errors
+/// Every issue, each as `line 3: target.template.token: …`.
+pub fn read_template(path: &Path) -> Result<Template, Vec<String>> {
+    store::read_template(path)
 }
 
 /// The plan with one field changed, as `--set FIELD=VALUE` does.
@@ -120,25 +141,6 @@ pub fn plan_fields() -> Vec<PlanField> {
         .filter(|(path, _)| measured(path))
         .map(|(path, doc)| PlanField { path, doc })
         .collect()
-}
-
-/// Reads the file of a target's template.
-///
-/// # Errors
-/// Every issue, as a sentence each.
-pub fn read_template(path: &Path) -> Result<Template, Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|e| vec![format!("cannot be read: {e}")])?;
-    let template: Template =
-        toml::from_str(&text).map_err(|e| vec![e.message().trim().to_owned()])?;
-    let issues = template.check().into_iter();
-    let issues: Vec<String> = issues
-        .map(|i| format!("{}: {}", i.field, i.message))
-        .collect();
-    if issues.is_empty() {
-        Ok(template)
-    } else {
-        Err(issues)
-    }
 }
 
 /// The JSON schema of a run file's lines, or of a plan.

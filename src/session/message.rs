@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::{
-    Issue, Plan, RunData, RunEntry, Target, TargetInfo, Template, TestReport, Workload,
+    Issue, Plan, RunData, RunEntry, Target, TargetInfo, Template, TestReport, Variant, Workload,
 };
 
 /// Asked by a front end; never blocks it.
@@ -14,15 +14,23 @@ pub enum Command {
     Restore,
     /// Start the embedded demo server, if it is not up; answered by [`Event::DemoReady`].
     StartDemo,
+    /// A plan that varies fields is run once for each variation, one after the other, each into a file of its own.
     Start {
         plan: Arc<Plan>,
         out: Option<PathBuf>,
     },
-    /// Let what is in flight end; a second one aborts.
+    /// Let what is in flight end, and run no further variation; a second one aborts.
     Stop,
     Abort,
     /// The person has restarted the server, as the cold probe asked.
     ServerRestarted,
+    /// Send nothing until [`Command::Resume`]; what is in flight ends.
+    Pause,
+    Resume,
+    /// Go on with so many users, or requests per second where the stage is an open one.
+    SetLevel(f64),
+    /// Mark this moment on the time axis.
+    Mark(String),
     /// Find out what stands behind a URL, a Space name or a curl command.
     Detect {
         text: String,
@@ -110,6 +118,25 @@ pub enum Event {
     /// Ended, finished or interrupted; the file is complete.
     RunEnded {
         run: Arc<RunData>,
+    },
+    /// The run of the next variation of a plan begins to prepare.
+    VariationStarted {
+        /// From 0.
+        index: u32,
+        of: u32,
+        values: Variant,
+    },
+    /// The run of a variation could not start; the next one follows.
+    VariationRefused {
+        index: u32,
+        of: u32,
+        values: Variant,
+        issues: Vec<Issue>,
+    },
+    /// No further variation is run: `n_run` of them were.
+    VariationsEnded {
+        n_run: u32,
+        of: u32,
     },
     Detected {
         text: String,

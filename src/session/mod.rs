@@ -2,14 +2,18 @@
 //!
 //! [`Session::start`] owns the runtime and takes the wake call as a closure, so nothing below the window knows egui.
 
+mod closing;
 mod core;
 mod door;
 mod files;
+mod head;
 mod keys;
 mod message;
 mod probe;
+mod prompts;
 mod run;
 mod target;
+mod vary;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,10 +24,11 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::LiveSnapshot;
 
 pub use door::{
-    EndSignal, PlanField, Preset, demo_plan, new_plan, open_run, plan_fields, presets, read_plan,
-    read_template, schema, set_field, start_demo_server,
+    EndSignal, PlanField, Preset, demo_plan, new_plan, open_run, plan_fields, plan_text,
+    preset_plan, presets, read_plan, read_template, schema, set_field, start_demo_server,
 };
 pub use message::{Command, Event, RunRef, SaveWhat, SecretText};
+pub use vary::estimate;
 
 /// Commands that may wait; a front end sends a handful a second.
 const COMMANDS_MAX: usize = 256;

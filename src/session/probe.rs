@@ -8,9 +8,10 @@ use url::Url;
 
 use super::keys::Keys;
 use super::message::Event;
-use super::target;
+use super::{prompts, target};
 use crate::domain::{
-    Failure, FailureKind, Phase, Target, TargetInfo, TestReport, WaterfallPart, Workload,
+    Failure, FailureKind, Issue, Phase, Prompt, Target, TargetInfo, TestReport, WaterfallPart,
+    Workload,
 };
 use crate::protocol::explain::{self, Meaning, Tested};
 use crate::protocol::test_request::{self, MAX_BODY_BYTES};
@@ -18,7 +19,7 @@ use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapt
 use crate::transport::{
     Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
 };
-use crate::workload::PromptSource;
+use crate::workload::Needs;
 
 /// A test waits no longer than this, whatever the plan's limits say: a person looks on.
 const TEST_MAX_SECS: f64 = 120.0;
@@ -87,6 +88,18 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
     Event::Tested(Box::new(sight.report(meaning, &secrets, info)))
 }
 
+async fn first_prompt(
+    target: &Target,
+    workload: &Workload,
+    key: Option<&SecretString>,
+    adapter: &SharedAdapter,
+    info: &TargetInfo,
+) -> Result<Prompt, Vec<Issue>> {
+    let needs = prompts::gather(Needs::of_workload(workload, 1)).await?;
+    let (prompts, _notes) = prompts::make(needs, target, key, adapter, info).await?;
+    Ok(prompts.prompt(0, Phase::Cold))
+}
+
 async fn one_request(
     sight: &mut Sight,
     target: &Target,
@@ -95,22 +108,20 @@ async fn one_request(
     adapter: SharedAdapter,
     info: &TargetInfo,
 ) -> Meaning {
-    let failed = |issue: crate::domain::Issue| Meaning {
+    let failed = |issues: Vec<Issue>| Meaning {
         headline: "The request could not be made".to_owned(),
-        lines: vec![issue.message.clone()],
-        issues: vec![issue],
+        lines: issues.iter().map(|issue| issue.message.clone()).collect(),
+        issues,
         ..Meaning::default()
     };
-    let read = workload.clone();
-    let prompts = tokio::task::spawn_blocking(move || PromptSource::load(&read, 1)).await;
-    let prompt = match prompts {
-        Ok(Ok(prompts)) => prompts.prompt(0, Phase::Cold),
-        Ok(Err(issue)) => return failed(issue),
-        Err(error) => return failed(crate::domain::Issue::new("workload", error.to_string())),
+    let prompt = match first_prompt(target, workload, key, &adapter, info).await {
+        Ok(prompt) => prompt,
+        Err(issues) => return failed(issues),
     };
+    let info = &info;
     let connector = match target::connector(target, info) {
         Ok(connector) => connector,
-        Err(issue) => return failed(issue),
+        Err(issue) => return failed(vec![issue]),
     };
     let mut exchange = adapter.exchange(&prompt, 0, 0);
     let clock = Clock::new();

@@ -1,25 +1,27 @@
 //! One run from `Start` to its file: prepares, glues the engine to the journal, and says how it ended.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::ExposeSecret as _;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::closing::{Closed, is_zst, run_name};
 use super::core::Outbox;
+use super::head::{Rfc3339 as _, head};
 use super::keys::Keys;
 use super::message::Event;
-use super::target;
+use super::{prompts, target};
 use crate::domain::{
-    Accumulator, Detail, Environment, Health, Issue, LiveSnapshot, Plan, RequestRecord, RunData,
-    RunFacts, RunHead, RunState, SCHEMA, ServerFacts, StageBorder, TargetInfo,
+    Accumulator, BesideRecord, Detail, Health, Issue, LiveSnapshot, Mark, Plan, RequestRecord,
+    RunData, RunFacts, RunHead, RunState, ServerFacts, StageBorder, TargetInfo, Variation,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
-use crate::protocol::{self, PrepareError, SharedAdapter};
+use crate::protocol::{self, SharedAdapter};
 use crate::store::{EndLine, EndState, Journal, JournalNews, Places, Redactor};
 use crate::transport::Clock;
-use crate::workload::PromptSource;
+use crate::workload::{Needs, PromptSource};
 
 /// How a run came to its end.
 pub(super) enum Ended {
@@ -41,10 +43,19 @@ pub(super) struct Running {
 #[derive(Default)]
 struct Switch(Option<RunSwitch>);
 
+/// What is run, and where to.
+pub(super) struct Start {
+    /// Varies nothing.
+    pub(super) plan: Arc<Plan>,
+    /// None: the data folder.
+    pub(super) out: Option<PathBuf>,
+    /// Which of several runs it is; an empty group becomes the run's own id.
+    pub(super) variation: Option<Variation>,
+}
+
 impl Running {
     pub(super) fn start(
-        plan: Arc<Plan>,
-        out: Option<PathBuf>,
+        start: Start,
         keys: Keys,
         outbox: Outbox,
         snapshots: watch::Sender<LiveSnapshot>,
@@ -53,8 +64,9 @@ impl Running {
         let file = Arc::new(Mutex::new(None));
         let (cancel, cancelled) = oneshot::channel();
         let run = Run {
-            plan,
-            out,
+            plan: start.plan,
+            out: start.out,
+            variation: start.variation,
             keys,
             outbox,
             snapshots,
@@ -95,8 +107,9 @@ impl Running {
         }
     }
 
-    pub(super) fn server_restarted(&mut self) {
-        self.with_switch(RunSwitch::server_restarted);
+    /// Tells the engine; nothing where it has not begun.
+    pub(super) fn steer(&self, tell: impl FnOnce(&RunSwitch)) {
+        self.with_switch(tell);
     }
 
     /// The file that is being written.
@@ -121,6 +134,7 @@ impl Running {
 struct Run {
     plan: Arc<Plan>,
     out: Option<PathBuf>,
+    variation: Option<Variation>,
     keys: Keys,
     outbox: Outbox,
     snapshots: watch::Sender<LiveSnapshot>,
@@ -158,24 +172,15 @@ impl Run {
         engine::preflight(&self.plan)?;
         let (plan, one) = (&self.plan, |issue| vec![issue]);
         let key = self.keys.of(&plan.target).await.map_err(one)?;
-        let (workload, seed) = (plan.workload.clone(), plan.seed);
-        let prompts =
-            tokio::task::spawn_blocking(move || PromptSource::load(&workload, seed)).await;
-        let prompts = prompts.map_err(|e| {
-            vec![Issue::new(
-                "workload",
-                format!("the prompts could not be read: {e}"),
-            )]
-        })?;
-        let prompts = prompts.map_err(one)?;
-        let (adapter, info) = protocol::prepare(&plan.target, &plan.workload, key.as_ref())
+        let needs = prompts::gather(Needs::of(plan)).await?;
+        let (adapter, mut info) = protocol::prepare(&plan.target, &plan.workload, key.as_ref())
             .await
-            .map_err(|error| match error {
-                PrepareError::Refused(issues) => issues,
-                PrepareError::Unreachable(failure) => {
-                    vec![Issue::new("target.unreachable", failure.message)]
-                }
-            })?;
+            .map_err(prompts::issues_of)?;
+        engine::check_visitors(plan, &adapter).map_err(one)?;
+        self.show_preparing("reading and making the prompts");
+        let (prompts, notes) =
+            prompts::make(needs, &plan.target, key.as_ref(), &adapter, &info).await?;
+        info.notes.extend(notes);
         let connector = target::connector(&plan.target, &info).map_err(one)?;
         let redactor = Redactor::new(key.iter().map(|key| key.expose_secret()));
         Ok(Prepared {
@@ -189,7 +194,9 @@ impl Run {
 
     async fn measure(self, prepared: Prepared) -> Ended {
         let clock = Clock::new();
-        let head = Arc::new(head(&self.plan, prepared.info.facts.clone(), &clock));
+        let mut head = self.head(prepared.info.facts.clone(), &clock);
+        head.workload = prepared.prompts.facts().clone();
+        let head = Arc::new(head);
         let (path, begun) = match self.begin_file(&head, prepared.redactor).await {
             Ok(begun) => begun,
             Err(message) => return Ended::Refused(vec![Issue::new("--out", message)]),
@@ -203,6 +210,7 @@ impl Run {
             connector: prepared.connector,
             // Run again, a plan asks the same of the server; its unique markers are new, or a prefix cache would help.
             prompts: prepared.prompts.salted(head.started_unix_ns.unsigned_abs()),
+            traces: Vec::new(),
             file: Some(path.clone()),
         };
         let outlets = Outlets {
@@ -303,8 +311,18 @@ impl Run {
         Ended::Run(Arc::new(run))
     }
 
+    /// The run's first line.
+    fn head(&self, server: ServerFacts, clock: &Clock) -> RunHead {
+        let mut head = head(&self.plan, server, clock);
+        head.variation.clone_from(&self.variation);
+        if let Some(variation) = head.variation.as_mut().filter(|v| v.group.is_empty()) {
+            variation.group.clone_from(&head.id);
+        }
+        head
+    }
+
     fn show_preparing(&self, what: &str) {
-        let head = Arc::new(head(&self.plan, ServerFacts::default(), &Clock::new()));
+        let head = Arc::new(self.head(ServerFacts::default(), &Clock::new()));
         let mut empty = Accumulator::new(&self.plan);
         let summary = Arc::new(empty.summary(Detail::Live, &[], &RunFacts::default()));
         let run = RunData {
@@ -329,146 +347,6 @@ impl Run {
     }
 }
 
-/// How a run's file was closed.
-#[derive(Default)]
-struct Closed {
-    file: Option<(PathBuf, u64)>,
-    /// What a person should know of it.
-    message: Option<String>,
-}
-
-impl Closed {
-    fn lost(message: &str) -> Self {
-        let message = format!("the run file is not whole: {message}");
-        Self {
-            file: None,
-            message: Some(message),
-        }
-    }
-
-    /// Writes the end and, where the disk does not take it, everything to another place: the memory that holds the rest
-    /// of the run goes with the process. Blocks.
-    fn close(journal: Arc<Journal>, line: EndLine, zst: bool, name: &str) -> Self {
-        let meant_for = journal.path();
-        let (moved, bytes) = match journal.finish(line) {
-            Ok(bytes) => (None, bytes),
-            Err(error) => match move_away(&journal, name) {
-                Some(bytes) => (Some(error), bytes),
-                None => return Self::lost(&error.to_string()),
-            },
-        };
-        let path = journal.path();
-        // It is marked as being written until the journal is gone.
-        drop(journal);
-        let message = moved.map(|_error| {
-            format!(
-                "“{}” could not be written, so the whole run was saved in another place: “{}”",
-                meant_for.display(),
-                path.display()
-            )
-        });
-        if !zst {
-            return Self {
-                file: Some((path, bytes)),
-                message,
-            };
-        }
-        match crate::store::compress(&path) {
-            Ok(packed) => {
-                let bytes = std::fs::metadata(&packed).map_or(bytes, |m| m.len());
-                Self {
-                    file: Some((packed, bytes)),
-                    message,
-                }
-            }
-            Err(error) => Self {
-                message: Some(format!(
-                    "the run file was not compressed: {error}; it stands plain as “{}”",
-                    path.display()
-                )),
-                file: Some((path, bytes)),
-            },
-        }
-    }
-}
-
-/// Moves a journal that cannot be written to the data folder, or else to the temporary one; the file's size.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the file is to stay where the person finds it"
-)]
-fn move_away(journal: &Journal, name: &str) -> Option<u64> {
-    let data = Places::find().ok().map(|places| places.runs());
-    let folders = data.into_iter().chain([std::env::temp_dir()]);
-    folders
-        .map(|folder| folder.join(name))
-        .find_map(|path| journal.move_to(&path).ok())
-}
-
-/// The name of a run's file in another place than it was meant for.
-fn run_name(head: &RunHead) -> String {
-    format!("rescued-{}.run.jsonl", head.id)
-}
-
-fn is_zst(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "zst")
-}
-
-/// The run's first line.
-fn head(plan: &Arc<Plan>, server: ServerFacts, clock: &Clock) -> RunHead {
-    let started_unix_ns = clock.epoch_unix_ns();
-    let started = jiff::Timestamp::from_nanosecond(i128::from(started_unix_ns)).unwrap_or_default();
-    RunHead {
-        schema: SCHEMA,
-        id: format!("{started_unix_ns:x}-{:x}", std::process::id()),
-        tool: concat!("inferometer ", env!("CARGO_PKG_VERSION")).to_owned(),
-        started: started
-            .to_zoned(jiff::tz::TimeZone::system())
-            .to_string_rfc3339(),
-        started_unix_ns,
-        label: plan.label.clone(),
-        tags: plan.tags.clone(),
-        notes: String::new(),
-        plan: (**plan).clone(),
-        environment: environment(),
-        server,
-        variation: None,
-        workload: crate::domain::WorkloadFacts::default(),
-    }
-}
-
-fn environment() -> Environment {
-    let system = sysinfo::System::new_with_specifics(
-        sysinfo::RefreshKind::nothing()
-            .with_cpu(sysinfo::CpuRefreshKind::nothing())
-            .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
-    )
-    .ok();
-    let cpus = system.as_ref().map_or(&[][..], sysinfo::System::cpus);
-    Environment {
-        os: sysinfo::System::long_os_version()
-            .unwrap_or_else(|_unknown| std::env::consts::OS.to_owned()),
-        cpu: cpus
-            .first()
-            .map(|cpu| cpu.brand().to_owned())
-            .unwrap_or_default(),
-        cores: u32::try_from(cpus.len()).unwrap_or(0),
-        memory_bytes: system.as_ref().map_or(0, sysinfo::System::total_memory),
-        max_files: crate::transport::limits::descriptor_limit(),
-    }
-}
-
-/// RFC 3339, without the zone's name that other tools do not read.
-trait Rfc3339 {
-    fn to_string_rfc3339(&self) -> String;
-}
-
-impl Rfc3339 for jiff::Zoned {
-    fn to_string_rfc3339(&self) -> String {
-        self.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
-    }
-}
-
 /// Writes what the recorder records.
 struct JournalSink(Arc<Journal>);
 
@@ -479,6 +357,14 @@ impl Sink for JournalSink {
 
     fn border(&mut self, border: &StageBorder) {
         self.0.border(border.clone());
+    }
+
+    fn mark(&mut self, mark: &Mark) {
+        self.0.mark(mark.clone());
+    }
+
+    fn beside(&mut self, record: &BesideRecord) {
+        self.0.beside(record.clone());
     }
 
     fn sample(&mut self, at_ns: u64, health: &Health) {

@@ -153,15 +153,14 @@ fn solve(mut m: [[f64; 4]; 3]) -> Option<[f64; 3]> {
         let pivot =
             (column..3).max_by(|a, b| m[*a][column].abs().total_cmp(&m[*b][column].abs()))?;
         m.swap(column, pivot);
-        if m[column][column].abs() < 1e-14 {
+        let pivot = m[column];
+        if pivot[column].abs() < 1e-14 {
             return None;
         }
-        for row in 0..3 {
-            if row != column {
-                let factor = m[row][column] / m[column][column];
-                for k in column..4 {
-                    m[row][k] -= factor * m[column][k];
-                }
+        for (_, row) in m.iter_mut().enumerate().filter(|(i, _)| *i != column) {
+            let factor = row[column] / pivot[column];
+            for (value, above) in row.iter_mut().zip(pivot) {
+                *value -= factor * above;
             }
         }
     }
@@ -247,9 +246,9 @@ mod tests {
         near(found.y, 40.0, 1e-6);
         let mut rng = SplitMix64::new(3);
         let mut noisy = curve(1..=30, |users| (2.0 * users).min(40.0));
-        noisy
-            .iter_mut()
-            .for_each(|p| p.1 *= 1.0 + 0.02 * rng.normal());
+        for point in &mut noisy {
+            point.1 *= 1.0 + 0.02 * rng.normal();
+        }
         near(knee(&noisy).unwrap().x, 20.0, 0.05);
     }
 

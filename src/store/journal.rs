@@ -17,7 +17,7 @@ use super::line::{EndLine, Line, SampleKind, SampleLine};
 use super::places::run_name;
 use super::redact::Redactor;
 use crate::domain::{
-    BesideRecord, Caution, CautionId, Health, RequestRecord, RunHead, StageBorder,
+    BesideRecord, Caution, CautionId, Health, Mark, RequestRecord, RunHead, StageBorder,
 };
 
 /// Lines that may wait for the writer.
@@ -185,6 +185,11 @@ impl Journal {
     /// A stage's border, when it begins and when it has ended.
     pub fn border(&self, border: StageBorder) {
         self.put(Line::Stage(Box::new(border)));
+    }
+
+    /// A moment that was marked.
+    pub fn mark(&self, mark: Mark) {
+        self.put(Line::Mark(mark));
     }
 
     /// What a visitor did beside the measured requests.

@@ -10,10 +10,11 @@ use memchr::memmem;
 use super::atomic;
 use super::file_lock::is_being_written;
 use super::line::{EndLine, Line};
+use super::load_words::load_words;
 use super::open_error::OpenError;
 use super::run_file::read_head;
 use super::run_lines::{MAX_LINE_BYTES, RunLines, ZSTD_MAGIC};
-use crate::domain::{Plan, RunEntry, RunHead, ServerFacts, StageEnd};
+use crate::domain::{RunEntry, RunHead, ServerFacts};
 
 /// Most files of a folder that are listed.
 const MAX_ENTRIES: usize = 10_000;
@@ -76,6 +77,7 @@ pub fn read_entry(path: &Path) -> RunEntry {
         target: String::new(),
         server: ServerFacts::default(),
         load: String::new(),
+        variation: None,
         summary: None,
         duration_secs: None,
         error: None,
@@ -97,29 +99,11 @@ pub fn read_entry(path: &Path) -> RunEntry {
     entry.label = head.label;
     entry.tags = head.tags;
     entry.notes = head.notes;
-    entry.load = load_of(&head.plan);
+    entry.load = load_words(&head.plan, head.variation.as_ref());
+    entry.variation = head.variation;
     entry.target = head.plan.target.url;
     entry.server = head.server;
     entry
-}
-
-/// `1, 10, 100`, or `1 user, 20` for a single stage.
-fn load_of(plan: &Plan) -> String {
-    if let [stage] = plan.stages.as_slice() {
-        let length = match stage.end {
-            StageEnd::Requests(n) => n.to_string(),
-            StageEnd::RequestsPerUser(n) => format!("{n} each"),
-            StageEnd::DurationSecs(secs) => format!("{secs} s"),
-            StageEnd::WholeTrace(_) => return stage.load.label(),
-        };
-        return format!("{}, {length}", stage.load.label());
-    }
-    let levels: Vec<String> = plan
-        .stages
-        .iter()
-        .map(|s| s.load.level().to_string())
-        .collect();
-    levels.join(", ")
 }
 
 fn duration_secs(started: &str, ended: &str) -> Option<f64> {

@@ -9,6 +9,7 @@ mod journal;
 mod keys;
 mod library;
 mod line;
+mod load_words;
 mod open_error;
 mod places;
 mod plan_fields;
@@ -21,6 +22,7 @@ mod presets;
 mod redact;
 mod run_file;
 mod run_lines;
+mod template_file;
 
 pub use journal::{GATHER, Journal, JournalError, JournalNews, MAX_KEPT_BYTES, QUEUE_LINES};
 pub use keys::{KEYRING_TIMEOUT, KeyError, Keyring, Keys, origin};
@@ -36,6 +38,7 @@ pub use plan_write::to_toml;
 pub use presets::{Preset, preset, presets};
 pub use redact::Redactor;
 pub use run_file::open_run;
+pub use template_file::read_template;
 
 /// The formats that have a JSON schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

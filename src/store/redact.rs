@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::line::Line;
-use crate::domain::{CautionId, is_secret_name, looks_like_secret};
+use crate::domain::{CautionId, DatasetRef, TokenizerRef, Vary, is_secret_name, looks_like_secret};
 
 const MARK: &str = "[REDACTED]";
 /// A shorter value is not taken for a secret by its value: it would blot out ordinary words.
@@ -120,11 +120,32 @@ impl Redactor {
         }
     }
 
+    /// A text with a grammar that the mark would break is hidden as a whole, in a form that its grammar takes: the file must
+    /// open.
+    fn hide_in_form(&self, key: &str, text: &mut String) {
+        let Cow::Owned(clean) = self.text(text) else {
+            return;
+        };
+        let is_good = match key {
+            "vary" => clean.parse::<Vary>().is_ok(),
+            "tokenizer" => clean.parse::<TokenizerRef>().is_ok(),
+            _ => clean.parse::<DatasetRef>().is_ok(),
+        };
+        *text = match key {
+            _ if is_good => clean,
+            "vary" => format!("redacted={MARK}"),
+            _ => MARK.to_owned(),
+        };
+    }
+
     fn hide_in_value(&self, at: At<'_>, value: &mut Value) {
         match value {
             Value::String(text) => {
                 if matches!(at, At::Ours(key) if is_word_of_ours(key, text)) {
                     return;
+                }
+                if let At::Ours(key @ ("dataset" | "tokenizer" | "vary")) = at {
+                    return self.hide_in_form(key, text);
                 }
                 if at.key().is_some_and(is_secret_name) && !text.is_empty() {
                     MARK.clone_into(text);
@@ -170,19 +191,29 @@ impl<'k> At<'k> {
 
 /// A field whose value is one of a few words, which no key may blot out: the file would not open any more.
 fn is_word_of_ours(key: &str, text: &str) -> bool {
-    const WORDS: [&str; 21] = [
+    const WORDS: [&str; 34] = [
+        "arrival",
         "connections",
         "ended",
+        "framing",
+        "goal",
+        "goals",
         "gradio_mode",
         "hash",
         "how",
         "http",
+        "input_tokens",
         "kind",
+        "method",
         "mode",
         "order",
         "outcome",
+        "output_tokens",
+        "over",
         "phase",
         "protocol",
+        "ramp",
+        "sharing",
         "source",
         "stamps",
         "started",
@@ -191,7 +222,10 @@ fn is_word_of_ours(key: &str, text: &str) -> bool {
         "tool",
         "type",
         "unit",
+        "verdict",
         "warmup",
+        "when_full",
+        "why",
     ];
     let is_short = text.len() <= 40 && !looks_like_secret(text);
     if key == "id" {

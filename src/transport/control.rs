@@ -58,6 +58,19 @@ pub struct Answer {
     pub took: Duration,
 }
 
+/// What was read and not kept.
+#[derive(Clone, Debug)]
+pub struct Drained {
+    pub status: u16,
+    /// Of the body.
+    pub n_bytes: u64,
+    /// At most [`MAX_BEGINNING_BYTES`] of it: an error says there what it is.
+    pub beginning: Bytes,
+}
+
+/// Bytes that are kept of an answer that is only read through.
+pub const MAX_BEGINNING_BYTES: usize = 4096;
+
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Control").finish_non_exhaustive()
@@ -194,6 +207,42 @@ impl Control {
             .map_err(|error| client_error("The file's type cannot be sent", error))?;
         let form = Form::new().part(field.to_owned(), part);
         answer(self.client.post(url.clone()).multipart(form)).await
+    }
+
+    /// As [`Control::upload`], of bytes that are in memory already, under a name of their own.
+    pub async fn upload_bytes(
+        &self,
+        url: &Url,
+        field: &str,
+        name: &str,
+        bytes: Bytes,
+    ) -> Result<Answer, TransportError> {
+        let length = bytes.len() as u64;
+        let part = Part::stream_with_length(bytes, length)
+            .file_name(name.to_owned())
+            .mime_str("application/octet-stream")
+            .map_err(|error| client_error("The file's type cannot be sent", error))?;
+        let form = Form::new().part(field.to_owned(), part);
+        answer(self.client.post(url.clone()).multipart(form)).await
+    }
+
+    /// Reads an answer to its end and keeps none of it, so it may be of any length.
+    pub async fn drain(&self, url: &Url) -> Result<Drained, TransportError> {
+        let request = self.client.get(url.clone());
+        let mut response = request.send().await.map_err(error_from_reqwest)?;
+        let status = response.status().as_u16();
+        let mut n_bytes = 0;
+        let mut beginning = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(error_from_reqwest)? {
+            n_bytes += chunk.len() as u64;
+            let room = MAX_BEGINNING_BYTES - beginning.len();
+            beginning.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        }
+        Ok(Drained {
+            status,
+            n_bytes,
+            beginning: beginning.freeze(),
+        })
     }
 
     /// The cookies that calls to `url` carry, for a measured call to carry as well.
@@ -421,6 +470,23 @@ mod tests {
         assert!(request.contains("bytes of a cat"));
         let missing = control.upload(&url, "files", Path::new("/no/such")).await;
         assert_eq!(missing.unwrap_err().kind, TransportErrorKind::Client);
+    }
+
+    #[tokio::test]
+    async fn bytes_go_up_under_a_name_and_come_down_without_being_kept() {
+        let long = "x".repeat(3 * MAX_BEGINNING_BYTES);
+        let (url, task) = serve(vec![ok("[\"/tmp/x\"]", ""), ok(&long, "")]).await;
+        let control = Control::new(&options()).unwrap();
+        let bytes = Bytes::from_static(b"some bytes");
+        let answer = control.upload_bytes(&url, "files", "visitor-1.bin", bytes);
+        assert_eq!(answer.await.unwrap().text(), "[\"/tmp/x\"]");
+        let drained = control.drain(&url).await.unwrap();
+        assert_eq!((drained.status, drained.n_bytes), (200, long.len() as u64));
+        assert_eq!(drained.beginning.len(), MAX_BEGINNING_BYTES);
+        let request = task.await.unwrap().remove(0);
+        assert!(request.contains("name=\"files\"; filename=\"visitor-1.bin\""));
+        assert!(request.contains("some bytes"));
+        assert!(!request.contains("transfer-encoding"), "{request}");
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 const MAX_BYTES: u64 = 2 << 30;
 const MAX_REDIRECTS: usize = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-const TOTAL_TIMEOUT: Duration = Duration::from_mins(60);
+const TOTAL_TIMEOUT: Duration = Duration::from_hours(1);
 const COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
 /// What stands in a path as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC

@@ -163,7 +163,7 @@ impl Needs {
                 let read = read.map_err(|why| Issue::new("workload.tokenizer", why))?;
                 return Ok(Some(Arc::new(read)));
             }
-            Some(TokenizerRef::Hub(repo)) => self.of_hub(repo),
+            Some(TokenizerRef::Hub(repo)) => Self::of_hub(repo),
             Some(TokenizerRef::Server) => self.of_server(),
         };
         Ok(Some(Arc::new(found.unwrap_or_else(|why| {
@@ -174,7 +174,7 @@ impl Needs {
         }))))
     }
 
-    fn of_hub(&self, repo: &str) -> Result<Tokenizer, String> {
+    fn of_hub(repo: &str) -> Result<Tokenizer, String> {
         let wanted = HubFile::Tokenizer {
             repo: repo.to_owned(),
         };
@@ -189,7 +189,7 @@ impl Needs {
         let route = self.tokenize.clone();
         let route = route.ok_or("The target's protocol has no /tokenize")?;
         let runtime = Handle::try_current().map_err(|e| format!("No runtime is there ({e})"))?;
-        let found = ServerTokenizer::find(route, runtime);
+        let found = ServerTokenizer::find(&route, &runtime);
         let found = found.map_err(|why| format!("The tokenizer cannot be the server's: {why}"))?;
         Ok(Tokenizer::Server(Box::new(found)))
     }

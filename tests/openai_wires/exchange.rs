@@ -19,6 +19,7 @@ fn adapter(api: Api, stream: bool, extra: Value) -> OpenAi {
         model: Some("m".to_owned()),
         stream,
         max_tokens: None,
+        ignore_eos: false,
         extra: serde_json::from_value(extra).unwrap(),
         facts: ServerFacts::default(),
     })
@@ -438,25 +439,58 @@ fn an_error_inside_a_stream_is_kept_though_the_connection_is_cut_after_it() {
     assert_eq!(failure(&reply).status, Some(200));
 }
 
+/// A 422 with that message.
+fn refuse(adapter: &OpenAi, message: &str) {
+    let mut exchange = adapter.exchange(&prompt(), 0, 0);
+    exchange.next_call(0).unwrap();
+    exchange.head(422, &HeaderMap::new(), Stamp::default());
+    exchange.data(
+        json!({"detail": message}).to_string().as_bytes(),
+        Stamp::default(),
+    );
+    exchange.end(Ok(()), Stamp::default());
+    let reply = exchange.reply();
+    assert_eq!(failure(&reply).kind, FailureKind::HttpStatus);
+}
+
+fn sends(adapter: &OpenAi, field: &str) -> bool {
+    let call = adapter.exchange(&prompt(), 0, 1).next_call(0).unwrap();
+    let body: Value = serde_json::from_slice(&call.body).unwrap();
+    body.get(field).is_some()
+}
+
+#[test]
+fn a_refusal_of_ignore_eos_is_met_once_and_costs_no_usage() {
+    let of = |extra| {
+        OpenAi::new(Config {
+            api: Api::Chat,
+            path_and_query: "/v1/chat/completions".to_owned(),
+            headers: HeaderMap::new(),
+            model: None,
+            stream: true,
+            max_tokens: Some(9),
+            ignore_eos: true,
+            extra: serde_json::from_value(extra).unwrap(),
+            facts: ServerFacts::default(),
+        })
+    };
+    let adapter = of(json!({}));
+    assert!(sends(&adapter, "ignore_eos") && sends(&adapter, "min_tokens"));
+    refuse(&adapter, "the prompt is too long");
+    assert!(!adapter.ends_refused());
+    // As `transformers serve` says it.
+    refuse(
+        &adapter,
+        "Unexpected fields in the request: {'ignore_eos', 'min_tokens'}",
+    );
+    assert!(adapter.ends_refused() && !adapter.usage_refused());
+    assert!(!sends(&adapter, "ignore_eos") && !sends(&adapter, "min_tokens"));
+    assert!(sends(&adapter, "stream_options") && sends(&adapter, "max_tokens"));
+}
+
 #[test]
 fn a_refusal_of_stream_options_is_met_once() {
-    let refuse = |adapter: &OpenAi, message: &str| {
-        let mut exchange = adapter.exchange(&prompt(), 0, 0);
-        exchange.next_call(0).unwrap();
-        exchange.head(422, &HeaderMap::new(), Stamp::default());
-        exchange.data(
-            json!({"detail": message}).to_string().as_bytes(),
-            Stamp::default(),
-        );
-        exchange.end(Ok(()), Stamp::default());
-        let reply = exchange.reply();
-        assert_eq!(failure(&reply).kind, FailureKind::HttpStatus);
-    };
-    let asks = |adapter: &OpenAi| {
-        let call = adapter.exchange(&prompt(), 0, 1).next_call(0).unwrap();
-        let body: Value = serde_json::from_slice(&call.body).unwrap();
-        body.get("stream_options").is_some()
-    };
+    let asks = |adapter: &OpenAi| sends(adapter, "stream_options");
     let plain = adapter(Api::Chat, true, json!({}));
     refuse(&plain, "max_tokens is too large");
     assert!(asks(&plain) && !plain.usage_refused());
@@ -499,6 +533,7 @@ fn a_key_that_a_server_echoes_is_not_kept() {
         model: None,
         stream: true,
         max_tokens: None,
+        ignore_eos: false,
         extra: serde_json::Map::new(),
         facts: ServerFacts::default(),
     });

@@ -7,7 +7,7 @@ use super::{AppState, BannerKind, Fetch, MeasureShows, OpenFor, PlanHome, Runnin
 use crate::app::actions::{Action, View};
 use crate::app::form::{Form, Section, TemplateForm};
 use crate::app::settings::Settings;
-use crate::domain::{LiveSnapshot, Plan, Protocol, RunData, TargetInfo};
+use crate::domain::{LiveSnapshot, Plan, Protocol, RunData, TargetInfo, variant_words};
 use crate::session::{Command, Event, SecretText};
 
 /// The preset that is run against the embedded demo server.
@@ -45,6 +45,23 @@ impl AppState {
                 self.measure_shows = MeasureShows::Run;
             }
             Event::RunEnded { run } => self.run_ended(run),
+            Event::VariationRefused {
+                index,
+                of,
+                values,
+                issues,
+            } => {
+                let first = issues.first().map(|i| i.message.as_str());
+                let message = format!(
+                    "Variation {} of {of} ({}) did not start: {}",
+                    index + 1,
+                    variant_words(&values),
+                    first.unwrap_or_default()
+                );
+                self.banner(BannerKind::Failed, message);
+            }
+            // The head of the run under way says which variation it is.
+            Event::VariationStarted { .. } | Event::VariationsEnded { .. } => {}
             Event::Detected { text, info } => self.detected(&text, *info),
             Event::DetectFailed { text, message } => {
                 if text == self.info_for {

@@ -35,6 +35,9 @@ pub(super) fn by_name(name: &str) -> Option<Endpoint> {
         .map(|(_, endpoint)| *endpoint)
 }
 
+/// The page's theme: something to load.
+pub(super) const THEME: &[u8] = b":root { --body-background-fill: white; }\n";
+
 /// `/config`, with what a client reads of it.
 pub(super) fn config() -> Value {
     let textbox = |id: u64, label: &str, value: &str| json!({"id": id, "type": "textbox", "props": {"label": label, "value": value}});

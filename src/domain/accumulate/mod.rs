@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 mod gaps;
 mod series;
 mod stage;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -21,13 +22,14 @@ use beside::Beside;
 use findings::Stages;
 use series::SeriesBuilder;
 use stage::StageData;
+use tally::Tally;
 
-use crate::stats::{self, Histogram};
+use crate::stats;
 
 use super::{
-    BesideRecord, ColdRequest, ColdSummary, ConnectionKind, Ended, ErrorClass, Made, MetricId,
-    OutcomeKind, Penalty, Phase, Plan, Point, Points, RecordFacts, RequestRecord, RunFacts, SCHEMA,
-    Stage, StageBorder, StageFacts, StageIdx, StageSummary, Summary, Taken, TimeSeries,
+    BesideRecord, ColdRequest, ColdSummary, ErrorClass, Made, MetricId, OutcomeKind, Penalty,
+    Phase, Plan, Point, Points, RecordFacts, RequestRecord, RunFacts, SCHEMA, Stage, StageBorder,
+    StageFacts, StageIdx, StageSummary, Summary, Taken, TimeSeries,
 };
 
 /// How much work a summary may be.
@@ -57,20 +59,6 @@ pub struct Accumulator {
     beside: Beside,
 }
 
-/// What only the judge asks for.
-#[derive(Clone, Debug, Default)]
-struct Tally {
-    n_ok: u64,
-    n_failed: u64,
-    n_no_done: u64,
-    n_reconnected: u64,
-    n_gaps: u64,
-    n_short_gaps: u64,
-    n_prompts: u64,
-    prompts: HashSet<u64>,
-    client_late: Histogram,
-}
-
 #[derive(Clone, Debug)]
 struct ColdRow {
     seq: u64,
@@ -79,8 +67,6 @@ struct ColdRow {
     connect: Option<f64>,
 }
 
-/// A gap shorter than this tells of buffering on the way: no decoder in use makes 1,000 tokens a second for one stream.
-pub const SHORT_GAP_NS: u64 = 1_000_000;
 /// Gaps of a stage that a chart is given at most.
 const CHART_GAPS: usize = 50_000;
 /// Above this many warm values the warm median's own doubt is nothing beside that of a few cold requests.
@@ -135,7 +121,7 @@ impl Accumulator {
         self.points.push(Point::of(record));
         self.series.push(record);
         self.count_error(record);
-        self.tally.push(record);
+        self.tally.push(record, self.plan.workload.max_tokens);
         if record.phase == Phase::Cold {
             self.cold.push(ColdRow::of(record));
         }
@@ -248,23 +234,13 @@ impl Accumulator {
 
     /// What the judge asks of the records; with [`Detail::Live`] without what has to be worked out over all points.
     pub fn facts(&self, detail: Detail) -> RecordFacts {
-        let tally = &self.tally;
-        let client_late = tally.client_late.quantile(0.99);
         RecordFacts {
-            n_ok: tally.n_ok,
-            n_failed: tally.n_failed,
-            n_no_done: tally.n_no_done,
-            n_reconnected: tally.n_reconnected,
-            n_gaps: tally.n_gaps,
-            n_short_gaps: tally.n_short_gaps,
-            n_prompts: tally.n_prompts,
-            n_distinct_prompts: tally.prompts.len() as u64,
-            client_late_p99_ms: client_late.map(|ns| ns as f64 / 1e6),
             errors: self.errors(),
             stages: match detail {
                 Detail::Live => Vec::new(),
                 Detail::Full => self.stage_facts(),
             },
+            ..self.tally.facts()
         }
     }
 
@@ -285,11 +261,13 @@ impl Accumulator {
         let stages = self.summaries(detail);
         let cold = self.cold(detail);
         let records = self.facts(detail);
+        let beside = self.beside.summaries();
         let (verdict, cautions) = super::judge(&super::Facts {
             plan: &self.plan,
             stages: &stages,
             records: &records,
             borders,
+            beside: &beside,
             run,
         });
         let found = Stages {
@@ -309,50 +287,9 @@ impl Accumulator {
             knee,
             sweep,
             search,
-            beside: self.beside.summaries(),
+            beside,
         }
     }
-}
-
-impl Tally {
-    fn push(&mut self, record: &RequestRecord) {
-        match record.outcome.kind() {
-            OutcomeKind::Ok => self.n_ok += 1,
-            OutcomeKind::Failed => self.n_failed += 1,
-            _ => {}
-        }
-        if record.ended == Some(Ended::OkNoDone) {
-            self.n_no_done += 1;
-        }
-        let connection = record.connection.as_ref().map(|c| c.kind);
-        if connection == Some(ConnectionKind::Reconnected) {
-            self.n_reconnected += 1;
-        }
-        if record.phase != Phase::Measure {
-            return;
-        }
-        if let Some(late_ns) = record.client_late_ns {
-            self.client_late.record(late_ns);
-        }
-        if let Some(prompt) = &record.prompt {
-            self.n_prompts += 1;
-            // The hash is 16 hex digits; in a foreign file it may be anything, and then only its text tells it apart.
-            self.prompts.insert(hash_of(&prompt.hash));
-        }
-        if record.outcome.is_ok() {
-            self.n_gaps += record.chunk_ns.len() as u64;
-            let short = record.chunk_ns.iter().filter(|gap| **gap < SHORT_GAP_NS);
-            self.n_short_gaps += short.count() as u64;
-        }
-    }
-}
-
-fn hash_of(text: &str) -> u64 {
-    u64::from_str_radix(text, 16).unwrap_or_else(|_| {
-        // FNV-1a.
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
-    })
 }
 
 impl ColdRow {

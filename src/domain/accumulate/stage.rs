@@ -41,9 +41,13 @@ impl Sorted {
     }
 }
 
+/// Requests that tell how long one takes in a server that is not full yet.
+const FIRST_OF_ALL: usize = 20;
+
 #[derive(Clone, Debug)]
 pub(super) struct StageData {
     label: String,
+    is_open: bool,
     users: u32,
     ok: u64,
     failed: u64,
@@ -51,9 +55,7 @@ pub(super) struct StageData {
     cut_off: u64,
     dropped: u64,
     goals: GoalTally,
-    /// First and last planned send, and how many there were (open loop).
-    due: Option<(u64, u64)>,
-    n_due: u64,
+    pace: Pace,
     /// First Measure start and last Measure end, of requests that ended well or failed.
     window: Option<(u64, u64)>,
     /// Tokens of Measure requests by their own time, and those of Drain requests inside the window.
@@ -79,6 +81,7 @@ impl StageData {
     pub(super) fn new(stage: &Stage, goals: &[Goal]) -> Self {
         Self {
             label: stage.load.label(),
+            is_open: stage.load.is_open(),
             users: stage.load.max_in_flight(),
             ok: 0,
             failed: 0,
@@ -86,8 +89,7 @@ impl StageData {
             cut_off: 0,
             dropped: 0,
             goals: GoalTally::new(goals),
-            due: None,
-            n_due: 0,
+            pace: Pace::default(),
             window: None,
             tokens: 0.0,
             has_tokens: false,
@@ -121,7 +123,7 @@ impl StageData {
             _ => {}
         }
         self.goals.push(record);
-        self.push_due(record);
+        self.pace.push(record);
         let has_ended = matches!(record.outcome.kind(), OutcomeKind::Ok | OutcomeKind::Failed);
         if is_measure && has_ended {
             let (start, end) = (record.start_ns(), record.end_ns);
@@ -137,24 +139,6 @@ impl StageData {
         if is_measure && record.outcome.is_ok() {
             self.push_values(record);
         }
-    }
-
-    fn push_due(&mut self, record: &RequestRecord) {
-        if let Some(due_ns) = record.due_ns.filter(|_| record.from_due) {
-            let (from, to) = self.due.unwrap_or((due_ns, due_ns));
-            self.due = Some((from.min(due_ns), to.max(due_ns)));
-            self.n_due += u64::from(record.outcome.kind() != OutcomeKind::Dropped);
-        }
-    }
-
-    /// Requests let go per second between the first and the last planned send.
-    fn sent_rate(&self) -> Option<f64> {
-        let (from, to) = self.due?;
-        let secs = (to - from) as f64 / 1e9;
-        let n_gaps = (self.n_due + self.dropped).checked_sub(1)?;
-        // Those that were dropped were due too, and are what is missing.
-        let share = self.n_due as f64 / (self.n_due + self.dropped) as f64;
-        (secs > 0.0).then(|| n_gaps as f64 / secs * share)
     }
 
     /// Tokens count by their own time, whoever they belong to: a Drain request, a failed one and one that was cut off
@@ -246,7 +230,7 @@ impl StageData {
             output_token_rate: secs.filter(|_| self.has_tokens).map(|s| self.tokens / s),
             error_rate: share(self.failed, n_ended),
             error_rate_ci95: stats::wilson(self.failed, n_ended),
-            sent_rate: self.sent_rate(),
+            sent_rate: self.pace.sent_rate(),
             goals: self.goals.results(),
             attainment: self.goals.attainment(),
             goodput: secs
@@ -259,6 +243,22 @@ impl StageData {
         }
     }
 
+    /// Requests at the stage's start that fill the server up: each user's first, or in an open loop those of twice the
+    /// time that the first of all took.
+    fn filling(&self, points: &[&Point]) -> usize {
+        if !self.is_open {
+            return self.users as usize;
+        }
+        let mut by_end: Vec<&&Point> = points.iter().collect();
+        by_end.sort_by_key(|p| p.end_ns);
+        let first = by_end.iter().take(FIRST_OF_ALL);
+        let took = |p: &&&Point| p.end_ns.saturating_sub(p.start_ns);
+        let mean_ns = first.clone().map(took).sum::<u64>() / (first.len() as u64).max(1);
+        let began_ns = points.iter().map(|p| p.start_ns).min().unwrap_or(0);
+        let filled_ns = began_ns.saturating_add(2 * mean_ns);
+        points.iter().filter(|p| p.start_ns < filled_ns).count()
+    }
+
     /// `points`: this stage's Measure requests.
     pub(super) fn facts(&self, points: &[&Point]) -> StageFacts {
         let n = self.ok + self.failed;
@@ -267,9 +267,58 @@ impl StageData {
             n_users: u32::try_from(self.seen_users.len()).unwrap_or(u32::MAX),
             window_secs: self.window.map_or(0.0, |(a, b)| (b - a) as f64 / 1e9),
             residence_secs: self.residence_ns as f64 / 1e9,
-            trend: trend(points, self.users),
+            trend: trend(points, self.filling(points)),
+            due_rate: self.pace.due_rate(),
         }
     }
+}
+
+/// How an open load's requests left, beside how they were planned.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    n_due: u64,
+    n_sent: u64,
+    /// First and last planned send.
+    due: Option<(u64, u64)>,
+    /// First and last that was let go.
+    sent: Option<(u64, u64)>,
+}
+
+impl Pace {
+    fn push(&mut self, record: &RequestRecord) {
+        let Some(due_ns) = record.due_ns.filter(|_| record.from_due) else {
+            return;
+        };
+        let widened = |span: Option<(u64, u64)>, at: u64| {
+            span.map_or((at, at), |(from, to)| (from.min(at), to.max(at)))
+        };
+        self.n_due += 1;
+        self.due = Some(widened(self.due, due_ns));
+        if record.outcome.kind() != OutcomeKind::Dropped {
+            let sent_ns = record.released_ns.unwrap_or(record.dispatched_ns);
+            self.n_sent += 1;
+            self.sent = Some(widened(self.sent, sent_ns));
+        }
+    }
+
+    /// Planned sends per second.
+    fn due_rate(&self) -> Option<f64> {
+        let (from, to) = self.due?;
+        rate(self.n_due, to - from)
+    }
+
+    /// Requests let go per second: what was dropped is missing from them, and what left late stretches them.
+    fn sent_rate(&self) -> Option<f64> {
+        let ((due_from, due_to), (sent_from, sent_to)) = self.due.zip(self.sent)?;
+        let share = self.n_sent as f64 / self.n_due as f64;
+        let span = (due_to - due_from).max(sent_to - sent_from);
+        Some(rate(self.n_due, span)? * share)
+    }
+}
+
+/// Of `n` events, the first and the last of which are `span_ns` apart.
+fn rate(n: u64, span_ns: u64) -> Option<f64> {
+    (span_ns > 0).then(|| n.saturating_sub(1) as f64 / (span_ns as f64 / 1e9))
 }
 
 /// Ranks of the intervals of p50, p90, p95 and p99 for one n: nearly all metrics of a stage share theirs.
@@ -346,8 +395,8 @@ pub(super) fn distribution(
     }
 }
 
-/// How in-flight and TTFT go through a stage, its first request of each user left out: they fill the server up.
-fn trend(points: &[&Point], users: u32) -> Option<Trend> {
+/// How in-flight and TTFT go through a stage, its first requests left out: they fill the server up.
+fn trend(points: &[&Point], n_filling: usize) -> Option<Trend> {
     let mut by_start: Vec<&Point> = points.to_vec();
     by_start.sort_by_key(|p| p.start_ns);
     let mut ends: Vec<u64> = by_start.iter().map(|p| p.end_ns).collect();
@@ -358,7 +407,7 @@ fn trend(points: &[&Point], users: u32) -> Option<Trend> {
         while ends.get(n_ended).is_some_and(|end| *end <= point.start_ns) {
             n_ended += 1;
         }
-        if i < users as usize {
+        if i < n_filling {
             continue;
         }
         let at_secs = point.start_ns as f64 / 1e9;

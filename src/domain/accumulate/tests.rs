@@ -1,6 +1,6 @@
 use super::fixture::{MS, bare, failed, ns, plan, streamed};
 use super::*;
-use crate::domain::{FailureKind, GradioFacts, Outcome, TextFacts, TokenSource};
+use crate::domain::{Ended, FailureKind, GradioFacts, Outcome, TextFacts, TokenSource};
 
 #[track_caller]
 fn near(got: Option<f64>, expected: f64) {

@@ -7,25 +7,28 @@ use super::{
     BUFFERING_MIN_GAPS, Facts, GRADIO_WITHOUT_POLLING, Ledger, MAX_CLIENT_LATE_P99_MS,
     MAX_SHORT_GAP_SHARE, MAX_SLIP_P99_MS, MAX_SLIP_SHARE_OF_TTFT, MAX_TICK_MS,
     MAX_TOKENS_PER_CHUNK, NEEDED_QUANTILE, SLEPT_TICK_MS, TREND_MIN_REQUESTS, TREND_MIN_RISE,
-    TREND_MIN_T, Trend,
+    TREND_MIN_T, Trend, loads, sent,
 };
 
 /// The gravest first: the window shows the first and counts the rest.
 pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
     saturated(facts, ledger);
+    loads::dropped(facts, ledger);
     ledger.doubt(stopped_early(facts));
     late_sends(facts, ledger);
+    loads::unresolved(facts, ledger);
     ledger.doubt(changed(facts));
     ledger.doubt(journal(facts));
+    loads::visitors(facts, ledger);
     ledger.doubt(buffering(facts));
     ledger.doubt(tokens_per_chunk(facts));
     ledger.doubt(few_samples(facts));
     ledger.doubt(retry_after(facts));
-    ledger.doubt(repeated_prompts(facts));
-    ledger.doubt(prefix_cache(facts));
+    sent::all(facts, ledger);
     ledger.doubt(reconnected(facts));
     ledger.doubt(no_done(facts));
     ledger.doubt(no_usage(facts));
+    ledger.doubt(ends_refused(facts));
     ledger.doubt(compressed(facts));
     ledger.doubt(insecure(facts));
     if facts.run.server.protocol == Protocol::Gradio {
@@ -39,7 +42,7 @@ pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
     }
 }
 
-fn caution(
+pub(super) fn caution(
     id: CautionId,
     stage: Option<usize>,
     finding: String,
@@ -66,7 +69,10 @@ fn late_sends(facts: &Facts<'_>, ledger: &mut Ledger) {
     let mut has_due = false;
     let mut found = None;
     for (i, stage) in facts.stages.iter().enumerate() {
-        let Some(slip) = stage.metric(MetricId::Slip).and_then(|d| d.p99) else {
+        let planned = facts.plan.stage(StageIdx::from_index(i));
+        let slip = stage.metric(MetricId::Slip).and_then(|d| d.p99);
+        // That of an open load is a reason, and said as such.
+        let Some(slip) = slip.filter(|_| planned.is_none_or(|s| !s.load.is_open())) else {
             continue;
         };
         has_due = true;
@@ -277,34 +283,6 @@ fn retry_after(facts: &Facts<'_>) -> Option<Caution> {
     ))
 }
 
-fn repeated_prompts(facts: &Facts<'_>) -> Option<Caution> {
-    let (n, distinct) = (facts.records.n_prompts, facts.records.n_distinct_prompts);
-    if facts.plan.workload.nonce || distinct >= n {
-        return None;
-    }
-    let prompts = if distinct == 1 { "prompt" } else { "prompts" };
-    Some(caution(
-        CautionId::RepeatedPrompts,
-        None,
-        format!("{n} requests shared {distinct} different {prompts}"),
-        "A server with a prefix cache answers a prompt that it knows faster than a new one",
-        "Switch on the unique marker before each prompt, or give more prompts",
-    ))
-}
-
-fn prefix_cache(facts: &Facts<'_>) -> Option<Caution> {
-    let n = facts.run.cached_tokens;
-    (n > 0).then(|| {
-        caution(
-            CautionId::PrefixCache,
-            None,
-            format!("The server took {n} prompt tokens from its cache"),
-            "What is in the cache is not computed again, so time to first token is better than for new prompts",
-            "Switch on the unique marker before each prompt, or say that the cache is meant to be warm",
-        )
-    })
-}
-
 fn reconnected(facts: &Facts<'_>) -> Option<Caution> {
     let n = facts.records.n_reconnected;
     (n > 0).then(|| {
@@ -339,6 +317,18 @@ fn no_usage(facts: &Facts<'_>) -> Option<Caution> {
             "The server does not count tokens in a stream".to_owned(),
             "It refused stream_options, so token figures are counted from chunks",
             "Read token figures as chunks, or update the server",
+        )
+    })
+}
+
+fn ends_refused(facts: &Facts<'_>) -> Option<Caution> {
+    facts.run.ends_refused.then(|| {
+        caution(
+            CautionId::EndsRefused,
+            None,
+            "The server does not take ignore_eos, so answers end where the model ends them".to_owned(),
+            "It refused the field in the first requests, and the later ones went without it",
+            "Read output lengths as the model's own, and run again without ignore_eos so that no request fails for it",
         )
     })
 }

@@ -1,9 +1,10 @@
 //! What makes a run invalid.
 
-use super::super::{FailureKind, Load, StageEnd, StageIdx};
+use super::super::{FailureKind, Load, MetricId, StageEnd, StageIdx, StageSummary};
 use super::{
     Facts, LITTLE_MIN_REQUESTS, LITTLE_MIN_SECS, Ledger, MAX_CPU_PERCENT, MAX_FILES_SHARE,
-    MAX_LITTLE_SHARE, MAX_TICK_P99_MS, SLEPT_TICK_MS, StageFacts,
+    MAX_LITTLE_SHARE, MAX_SLIP_P99_MS, MAX_SLIP_SHARE_OF_TTFT, MAX_TICK_P99_MS, MIN_RATE_SHARE,
+    SLEPT_TICK_MS, StageFacts,
 };
 
 pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
@@ -14,6 +15,7 @@ pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
     descriptors(facts, ledger);
     little(facts, ledger);
     held(facts, ledger);
+    open_sends(facts, ledger);
 }
 
 fn interrupted(facts: &Facts<'_>, ledger: &mut Ledger) {
@@ -165,6 +167,65 @@ fn held_of(facts: &Facts<'_>, i: usize, stage: &StageFacts) -> Option<String> {
         format!(
             "Only {held} of {users} users of “{}” sent a request: ask for more requests, raise this machine's limits (ulimit -n) or ask for fewer users",
             facts.label(i)
+        )
+    })
+}
+
+/// Latencies of an open load count from the planned time, so they hold what this machine was late by; and a rate that was
+/// not reached is not the load that its figures are said to be of.
+fn open_sends(facts: &Facts<'_>, ledger: &mut Ledger) {
+    let open = |(i, _): &(usize, &StageSummary)| {
+        let planned = facts.plan.stage(StageIdx::from_index(*i));
+        planned.is_some_and(|stage| stage.load.is_open())
+    };
+    let stages: Vec<_> = facts.stages.iter().enumerate().filter(open).collect();
+    if stages.is_empty() {
+        return;
+    }
+    ledger.check(stages.iter().find_map(|(_, stage)| open_slip(stage)));
+    let rates = stages.iter().filter_map(|(i, stage)| {
+        let of_records = facts.records.stages.get(*i)?;
+        let sent = stage.sent_rate?;
+        let due = of_records.due_rate?;
+        let tells = of_records.n >= LITTLE_MIN_REQUESTS
+            && of_records.window_secs >= LITTLE_MIN_SECS
+            && facts.stopped(StageIdx::from_index(*i)).is_none();
+        tells.then_some((*stage, sent, due))
+    });
+    let rates: Vec<_> = rates.collect();
+    if !rates.is_empty() {
+        let reason = rates
+            .iter()
+            .find_map(|(s, sent, due)| open_rate(s, *sent, *due));
+        ledger.check(reason);
+    }
+}
+
+fn open_slip(stage: &StageSummary) -> Option<String> {
+    let slip = stage.metric(MetricId::Slip)?.p99?;
+    let ttft = stage.metric(MetricId::Ttft).and_then(|d| d.p50);
+    let most = MAX_SLIP_P99_MS.max(ttft.unwrap_or(0.0) * MAX_SLIP_SHARE_OF_TTFT);
+    (slip > most).then(|| {
+        format!(
+            "Requests of “{}” left {slip:.1} ms after their time at p99 (at most {most:.1} ms), and their latencies hold that: close other programs, ask for a lower rate or measure from another machine",
+            stage.label
+        )
+    })
+}
+
+fn open_rate(stage: &StageSummary, sent: f64, due: f64) -> Option<String> {
+    if sent >= due * MIN_RATE_SHARE {
+        return None;
+    }
+    let label = &stage.label;
+    Some(if stage.dropped > 0 {
+        format!(
+            "Only {sent:.2} of {due:.2} requests a second of “{label}” were sent, {} were dropped at the in-flight limit: raise max_in_flight or ask for a lower rate",
+            stage.dropped
+        )
+    } else {
+        format!(
+            "Only {sent:.2} of {due:.2} requests a second of “{label}” were sent: this machine did not keep up; ask for a lower rate or measure from another machine"
         )
     })
 }

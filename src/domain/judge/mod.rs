@@ -4,13 +4,16 @@
 
 mod cautions;
 mod checks;
+mod loads;
+mod sent;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caution, ErrorClass, Health, Plan, ServerFacts, StageBorder, StageIdx, StageSummary, Verdict,
+    BesideSummary, Caution, ErrorClass, Health, Plan, ServerFacts, StageBorder, StageIdx,
+    StageSummary, Verdict,
 };
 
 /// All that a verdict rests on.
@@ -20,6 +23,8 @@ pub struct Facts<'a> {
     pub stages: &'a [StageSummary],
     pub records: &'a RecordFacts,
     pub borders: &'a [StageBorder],
+    /// Traffic beside the measured requests.
+    pub beside: &'a [BesideSummary],
     pub run: &'a RunFacts,
 }
 
@@ -34,14 +39,45 @@ pub struct RecordFacts {
     /// Of successful Measure requests.
     pub n_gaps: u64,
     pub n_short_gaps: u64,
-    /// Measure requests whose prompt's hash is known, and how many different ones there were.
+    /// Measure requests whose prompt's hash is known, and how many different ones there were; of conversations only their
+    /// first turns.
     pub n_prompts: u64,
     pub n_distinct_prompts: u64,
     /// `None` where no stamp was the kernel's.
     pub client_late_p99_ms: Option<f64>,
+    /// Lengths of prompts (of conversations their first turns) and of answers, where the plan asks for one.
+    pub input: Lengths,
+    pub output: Lengths,
+    /// Answers that are as long as they were allowed to be.
+    pub n_at_limit: u64,
+    /// Prompt tokens that the server took from its cache, and all of the same requests.
+    pub cached_tokens: u64,
+    pub cached_of: u64,
     pub errors: Vec<ErrorClass>,
     /// One per stage of the plan; empty while live.
     pub stages: Vec<StageFacts>,
+}
+
+/// Tokens asked for and tokens that there were, summed over requests.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Lengths {
+    pub n: u64,
+    pub asked: u64,
+    pub got: u64,
+}
+
+impl Lengths {
+    pub(super) fn push(&mut self, asked: u32, got: u64) {
+        self.n += 1;
+        self.asked = self.asked.saturating_add(u64::from(asked));
+        self.got = self.got.saturating_add(got);
+    }
+
+    /// Means of a request.
+    pub fn means(&self) -> Option<(f64, f64)> {
+        let n = self.n as f64;
+        (self.n > 0).then(|| (self.asked as f64 / n, self.got as f64 / n))
+    }
 }
 
 /// What the Measure records of one stage tell.
@@ -55,6 +91,8 @@ pub struct StageFacts {
     /// Sum of the times that requests were in flight inside the window, those of Drain as far as they reach into it.
     pub residence_secs: f64,
     pub trend: Option<Trend>,
+    /// Open loads: planned sends per second.
+    pub due_rate: Option<f64>,
 }
 
 /// Change from the start to the end of a stage as a share of the mean, with Student's t of the slope.
@@ -92,6 +130,8 @@ pub struct RunFacts {
     pub retry_after_secs: Option<f64>,
     /// The server refused `stream_options`.
     pub usage_refused: bool,
+    /// The server refused `ignore_eos` or `min_tokens`.
+    pub ends_refused: bool,
     /// What changed at the server or in the plan during the run.
     pub changed: Vec<String>,
 }
@@ -110,6 +150,8 @@ pub struct InFlight {
 /// caution in a closed loop; an open loop's latencies hold the slip, and there it is a reason.
 pub const MAX_SLIP_P99_MS: f64 = 5.0;
 pub const MAX_SLIP_SHARE_OF_TTFT: f64 = 0.02;
+/// Requests sent of those planned, in an open loop (measurement.md).
+pub const MIN_RATE_SHARE: f64 = 0.99;
 /// p99 lateness of a 10 ms ticker on the I/O runtime.
 pub const MAX_TICK_P99_MS: f64 = 5.0;
 /// A longer lateness of one tick is a caution; above [`SLEPT_TICK_MS`] the machine slept.
@@ -132,6 +174,12 @@ pub const MAX_SHORT_GAP_SHARE: f64 = 0.3;
 pub const BUFFERING_MIN_GAPS: u64 = 20;
 /// Tokens per content event above which a gap is no token's time.
 pub const MAX_TOKENS_PER_CHUNK: f64 = 1.2;
+/// How far the mean length of prompts or answers may be from the one asked, as a share of it.
+pub const MAX_LENGTH_SHARE: f64 = 0.05;
+/// Share of answers that end at `max_tokens` above which their whole times are those of the limit.
+pub const MAX_CUT_SHARE: f64 = 0.5;
+/// More requests than this to tell whether a goal is met are none that a person would wait for.
+pub const MAX_MORE_REQUESTS: f64 = 1e6;
 /// The percentile whose interval a stage should have: p95, which the tiles show.
 pub const NEEDED_QUANTILE: f64 = 0.95;
 /// Saturation: both slopes positive beyond chance (Student's t), and a rise over the stage that matters.

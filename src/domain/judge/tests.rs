@@ -1,3 +1,6 @@
+mod loads;
+mod sent;
+
 use super::*;
 use crate::domain::accumulate::fixture::{MS, bare, failed, plan, streamed};
 use crate::domain::{
@@ -11,6 +14,7 @@ struct Case {
     plan: Plan,
     records: Vec<RequestRecord>,
     borders: Vec<StageBorder>,
+    beside: Vec<BesideSummary>,
     run: RunFacts,
 }
 
@@ -59,6 +63,7 @@ fn clean() -> Case {
             stopped: None,
             made: None,
         }],
+        beside: Vec::new(),
         records,
         run,
     }
@@ -76,6 +81,7 @@ impl Case {
             stages: &acc.summaries(Detail::Live),
             records: &acc.facts(Detail::Full),
             borders: &self.borders,
+            beside: &self.beside,
             run: &self.run,
         })
     }
@@ -372,7 +378,7 @@ fn streams_and_connections() {
 #[test]
 fn what_the_engine_saw() {
     type Spoil = fn(&mut Case);
-    let cases: [(CautionId, &str, Spoil); 10] = [
+    let cases: [(CautionId, &str, Spoil); 11] = [
         (CautionId::Journal, "12 lines", |c| {
             c.run.journal_lost = 12;
         }),
@@ -399,6 +405,9 @@ fn what_the_engine_saw() {
         ),
         (CautionId::NoUsage, "does not count", |c| {
             c.run.usage_refused = true;
+        }),
+        (CautionId::EndsRefused, "ignore_eos", |c| {
+            c.run.ends_refused = true;
         }),
         (CautionId::PrefixCache, "512 prompt tokens", |c| {
             c.run.cached_tokens = 512;

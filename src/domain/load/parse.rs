@@ -119,7 +119,11 @@ fn parse_rates(text: &str, issues: &mut Vec<Issue>) -> Vec<f64> {
     rates
 }
 
-fn stage_ends(length: TierLength<'_>, n_tiers: usize, issues: &mut Vec<Issue>) -> Vec<StageEnd> {
+pub(super) fn stage_ends(
+    length: TierLength<'_>,
+    n_tiers: usize,
+    issues: &mut Vec<Issue>,
+) -> Vec<StageEnd> {
     let (field, ends) = match length {
         TierLength::Requests(text) => {
             let values = numbers("requests", text, issues);

@@ -14,7 +14,15 @@ const MAX_KNOWN_PROMPTS: usize = 1_024;
 pub(super) struct Hashes {
     keep_text: bool,
     /// By address: each entry holds its prompt, so that an address is never used twice.
-    prompts: HashMap<(usize, usize), (Prompt, TextFacts)>,
+    prompts: HashMap<Key, (Prompt, TextFacts)>,
+}
+
+/// Addresses of what a prompt holds.
+#[derive(Eq, Hash, PartialEq)]
+struct Key {
+    system: usize,
+    user: usize,
+    payload: usize,
 }
 
 impl Hashes {
@@ -25,20 +33,26 @@ impl Hashes {
         }
     }
 
-    /// The system prompt, a blank line, the user prompt; only the latter where there is no system prompt.
+    /// System prompt, what was said before, the user's text and a payload as JSON, with a blank line between; pictures are
+    /// left out.
     pub(super) fn prompt(&mut self, prompt: &Prompt) -> TextFacts {
+        // A turn's history is its own: it does not come again.
+        if !prompt.history.is_empty() {
+            return self.text(&whole(prompt));
+        }
         let address = |text: &Arc<str>| text.as_ptr() as usize;
-        let key = (
-            prompt.system.as_ref().map_or(0, address),
-            address(&prompt.user),
-        );
+        let key = Key {
+            system: prompt.system.as_ref().map_or(0, address),
+            user: address(&prompt.user),
+            payload: prompt
+                .payload
+                .as_ref()
+                .map_or(0, |p| Arc::as_ptr(p) as usize),
+        };
         if let Some((_, facts)) = self.prompts.get(&key) {
             return facts.clone();
         }
-        let facts = match &prompt.system {
-            Some(system) => self.text(&format!("{system}\n\n{}", prompt.user)),
-            None => self.text(&prompt.user),
-        };
+        let facts = self.text(&whole(prompt));
         if self.prompts.len() < MAX_KNOWN_PROMPTS {
             self.prompts.insert(key, (prompt.clone(), facts.clone()));
         }
@@ -55,6 +69,22 @@ impl Hashes {
             text: self.keep_text.then(|| text.to_owned()),
         }
     }
+}
+
+fn whole(prompt: &Prompt) -> String {
+    let history = prompt.history.iter().map(|turn| &*turn.text);
+    let mut texts: Vec<&str> = prompt
+        .system
+        .as_deref()
+        .into_iter()
+        .chain(history)
+        .collect();
+    let payload = prompt.payload.as_ref().map(|payload| payload.to_string());
+    if !prompt.user.is_empty() || payload.is_none() {
+        texts.push(&prompt.user);
+    }
+    texts.extend(payload.as_deref());
+    texts.join("\n\n")
 }
 
 #[cfg(test)]
@@ -79,6 +109,21 @@ mod tests {
             hashes.prompt(&prompt(None, "u")).hash,
             hashes.prompt(&prompt(None, "v")).hash
         );
+        let turn = |text: &str| Prompt {
+            history: [crate::domain::Turn {
+                role: crate::domain::Role::User,
+                text: text.into(),
+            }]
+            .into(),
+            ..of.clone()
+        };
+        assert_eq!(hashes.prompt(&turn("a")), hashes.text("s\n\na\n\né"));
+        assert_eq!(hashes.prompt(&turn("b")), hashes.text("s\n\nb\n\né"));
+        let payload = Prompt {
+            payload: Some(Arc::new(serde_json::json!([1]))),
+            ..Prompt::default()
+        };
+        assert_eq!(hashes.prompt(&payload), hashes.text("[1]"));
         assert_eq!(Hashes::new(true).text("abc").text.as_deref(), Some("abc"));
     }
 }

@@ -1,5 +1,6 @@
 //! The recorder's thread: hashes texts, hands each record to the sink, counts, and publishes what the window sees.
 
+mod counting;
 mod hashes;
 #[cfg(test)]
 mod tests;
@@ -13,13 +14,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{
-    Accumulator, Detail, Health, LiveSnapshot, Phase, Plan, Prompt, RequestRecord, RunData,
-    RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary, TimeSeries,
+    Accumulator, BesideRecord, Detail, Health, LiveSnapshot, Mark, OutcomeKind, Phase, Plan,
+    Prompt, RequestRecord, RunData, RunFacts, RunHead, RunState, StageBorder, StageIdx, Summary,
+    TimeSeries,
 };
 use crate::protocol::SharedAdapter;
 use crate::stats::Histogram;
 use crate::transport::Clock;
+use crate::workload::Tokenizer;
 
+use counting::count_answer;
 use hashes::Hashes;
 
 use super::control::{Control, Order, StopReason};
@@ -35,6 +39,10 @@ pub trait Sink: Send {
     fn request(&mut self, record: &RequestRecord);
     /// A stage began (`end_ns` is `None`), and later the same stage ended.
     fn border(&mut self, border: &StageBorder);
+    /// The person marked a moment.
+    fn mark(&mut self, mark: &Mark);
+    /// A visitor beside the measured requests has done something.
+    fn beside(&mut self, _record: &BesideRecord) {}
     /// Once a second, and at the end.
     fn sample(&mut self, at_ns: u64, health: &Health);
     /// Lines that could not be kept: the queue to the disk was full, or the disk was.
@@ -66,6 +74,8 @@ pub(super) struct Recording {
     pub(super) clock: Clock,
     /// Tells during the run what it learnt of the server; none where requests are scripted.
     pub(super) adapter: Option<SharedAdapter>,
+    /// Counts answers of a server that counts none.
+    pub(super) counter: Option<Arc<Tokenizer>>,
     pub(super) live: Arc<Live>,
     pub(super) control: Arc<Control>,
     pub(super) ticks: Arc<Ticks>,
@@ -101,6 +111,7 @@ pub(super) struct Recorder {
     sampler: Sampler,
     accumulator: Accumulator,
     borders: Vec<StageBorder>,
+    marks: Vec<Mark>,
     as_run: Arc<Plan>,
     facts: RunFacts,
     /// Of Measure requests, in microseconds.
@@ -131,6 +142,7 @@ impl Recorder {
             as_run: Arc::new(accumulator.plan().clone()),
             accumulator,
             borders: Vec::new(),
+            marks: Vec::new(),
             facts,
             slip: Histogram::default(),
             client_late: Histogram::default(),
@@ -158,6 +170,10 @@ impl Recorder {
                 self.borders.push(*border);
             }
             Note::InFlight(in_flight) => self.facts.in_flight.push(*in_flight),
+            Note::Beside(record) => {
+                self.of.sink.beside(&record);
+                self.accumulator.beside(&record);
+            }
         }
     }
 
@@ -167,8 +183,13 @@ impl Recorder {
             answer,
             hints,
         } = performed;
-        record.prompt = Some(self.hashes.prompt(prompt));
+        // What was not sent asked nothing.
+        if record.outcome.kind() != OutcomeKind::Dropped {
+            record.prompt = Some(self.hashes.prompt(prompt));
+        }
         record.answer = (!answer.is_empty()).then(|| self.hashes.text(&answer));
+        record.cached_tokens = record.cached_tokens.or(hints.cached_tokens);
+        count_answer(&mut record, &answer, self.of.counter.as_deref());
         self.of.sink.request(&record);
         self.accumulator.push(&record);
         self.note(&hints);
@@ -200,8 +221,16 @@ impl Recorder {
         }
     }
 
+    fn take_marks(&mut self) {
+        for mark in self.of.control.take_marks() {
+            self.of.sink.mark(&mark);
+            self.marks.push(mark);
+        }
+    }
+
     /// Samples and publishes, if it is time to.
     pub(super) fn look(&mut self, now_ns: u64) {
+        self.take_marks();
         if self.sampler.look(now_ns) {
             let health = self.health();
             self.of.sink.sample(now_ns, &health);
@@ -237,6 +266,7 @@ impl Recorder {
         self.facts.interrupted = by_person || self.broke;
         if let Some(adapter) = &self.of.adapter {
             self.facts.usage_refused = adapter.usage_refused();
+            self.facts.ends_refused = adapter.ends_refused();
         }
     }
 
@@ -247,7 +277,7 @@ impl Recorder {
             as_run: Arc::clone(&self.as_run),
             state,
             borders: self.borders.clone(),
-            marks: Vec::new(),
+            marks: self.marks.clone(),
             points: self.accumulator.points().clone(),
             gaps,
             series: Arc::clone(&self.series),
@@ -273,6 +303,7 @@ impl Recorder {
     }
 
     pub(super) fn finish(mut self, now_ns: u64) -> (RunData, RunFacts) {
+        self.take_marks();
         let health = self.health();
         self.of.sink.sample(now_ns, &health);
         // A run that did not get to its end was broken by a fault of ours: its file must not claim to be whole.

@@ -16,6 +16,7 @@ const MS: u64 = 1_000_000;
 struct Kept {
     requests: Vec<RequestRecord>,
     borders: Vec<StageBorder>,
+    marks: Vec<Mark>,
     n_samples: usize,
 }
 
@@ -27,6 +28,9 @@ impl Sink for MemorySink {
     }
     fn border(&mut self, border: &StageBorder) {
         self.0.lock().unwrap().borders.push(border.clone());
+    }
+    fn mark(&mut self, mark: &Mark) {
+        self.0.lock().unwrap().marks.push(mark.clone());
     }
     fn sample(&mut self, _at_ns: u64, _health: &Health) {
         self.0.lock().unwrap().n_samples += 1;
@@ -78,6 +82,7 @@ fn desk() -> Desk {
         file: None,
         clock: Clock::new(),
         adapter: None,
+        counter: None,
         live: Arc::clone(&live),
         control: Arc::clone(&control),
         ticks: Arc::clone(&ticks),
@@ -108,7 +113,10 @@ fn ended(seq: u64, outcome: Outcome) -> Note {
         seq,
         user: 0,
         due_ns: None,
+        released_ns: None,
+        from_due: false,
         dispatched_ns: start_ns,
+        conversation: None,
         prompt: Prompt {
             system: None,
             user: format!("prompt {seq}").into(),

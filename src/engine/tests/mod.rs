@@ -1,8 +1,10 @@
 //! The executor under a paused clock, with scripted drivers: virtual nanoseconds, exact.
 
 mod endings;
+mod open;
 mod timing;
 
+use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
@@ -10,11 +12,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::desk::Asks;
 use super::outbox::Note;
 use super::*;
 use crate::domain::{
-    ClosedMode, Cold, ColdHow, Connections, Failure, FailureKind, InFlight, Outcome, Phase, Plan,
-    Prompt, RequestRecord, Stage, StageBorder, StageIdx, TierLength, Warmup,
+    ArrivalProcess, ClosedMode, Cold, ColdHow, Connections, Failure, FailureKind, InFlight,
+    Outcome, Phase, Prompt, RequestRecord, Stage, StageBorder, StageEnd, StageIdx, TierLength,
+    Turn, Warmup, WhenFull,
 };
 
 const MS: u64 = 1_000_000;
@@ -39,12 +43,25 @@ struct Seen {
     closes: AtomicU32,
     most_connecting: AtomicU32,
     connecting: AtomicU32,
+    /// Drivers.
+    made: AtomicU32,
+    performing: AtomicU32,
+    most_performing: AtomicU32,
 }
 
 struct Scripted {
     clock: Clock,
     script: Script,
     seen: Arc<Seen>,
+}
+
+/// A request that is over, however it ended.
+struct Gone(Arc<Seen>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.performing.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Driver for Scripted {
@@ -58,6 +75,9 @@ impl Driver for Scripted {
     }
 
     async fn perform(&mut self, job: &Job, live: &Live) -> Performed {
+        let now = self.seen.performing.fetch_add(1, Relaxed) + 1;
+        self.seen.most_performing.fetch_max(now, Relaxed);
+        let _gone = Gone(Arc::clone(&self.seen));
         let outcome = match (self.script)(job) {
             Act::Take(ms) => {
                 sleep(Duration::from_millis(ms)).await;
@@ -95,6 +115,30 @@ impl Driver for Scripted {
     }
 }
 
+/// Prompts that name their place.
+struct Numbered {
+    /// Of each conversation, where there are any.
+    turns: Option<u32>,
+}
+
+impl Asks for Numbered {
+    fn prompt(&self, seq: u64, _phase: Phase) -> Prompt {
+        Prompt::of(format!("prompt {seq}"))
+    }
+
+    fn n_turns(&self, _conversation: u64) -> Option<u32> {
+        self.turns
+    }
+
+    fn turn(&self, conversation: u64, turn: u32, history: &[Turn]) -> Option<Prompt> {
+        let is_one = self.turns.is_some_and(|n| turn < n);
+        is_one.then(|| Prompt {
+            history: history.into(),
+            ..Prompt::of(format!("turn {turn} of {conversation}"))
+        })
+    }
+}
+
 struct Bench {
     plan: Plan,
     clock: Clock,
@@ -103,6 +147,7 @@ struct Bench {
     notes: Receiver<Note>,
     seen: Arc<Seen>,
     script: Script,
+    traces: Vec<Trace>,
 }
 
 /// What a run left behind.
@@ -123,18 +168,19 @@ impl Bench {
         let (outbox, notes) = outbox(10_000);
         let desk = Arc::new(Desk {
             clock: clock.clone(),
+            pacing: Pacing::Virtual,
             seed: plan.seed,
             grace_ns: arrivals::ns_from_secs(plan.grace_secs),
-            prompts: Box::new(|seq, _| Prompt {
-                system: None,
-                user: format!("prompt {seq}").into(),
-                ..Prompt::default()
-            }),
+            think_ns: arrivals::ns_from_secs(plan.workload.think_secs),
+            prompts: Box::new(Numbered { turns: None }),
+            goals: plan.goals.clone(),
+            stops_saturated: plan.limits.stop_when_saturated,
             live: Arc::new(Live::new(1_000)),
             control: Arc::clone(&control),
             guard: Mutex::new(Guard::new(plan.limits.clone(), &plan.target.key)),
             outbox,
             next_seq: AtomicU64::new(0),
+            next_conversation: AtomicU64::new(0),
         });
         Self {
             plan,
@@ -144,23 +190,30 @@ impl Bench {
             notes,
             seen: Arc::default(),
             script: Arc::new(script),
+            traces: Vec::new(),
         }
     }
 
     async fn run(self) -> Left {
         let (clock, seen) = (self.clock, Arc::clone(&self.seen));
-        conduct::conduct(&self.plan, &self.desk, |_user| Scripted {
-            clock: clock.clone(),
-            script: Arc::clone(&self.script),
-            seen: Arc::clone(&seen),
-        })
-        .await;
+        let (made_clock, script) = (clock.clone(), Arc::clone(&self.script));
+        let made_seen = Arc::clone(&seen);
+        let make = move |_user| {
+            made_seen.made.fetch_add(1, Relaxed);
+            Scripted {
+                clock: made_clock.clone(),
+                script: Arc::clone(&script),
+                seen: Arc::clone(&made_seen),
+            }
+        };
+        conduct::conduct(&self.plan, &self.desk, &self.traces, make).await;
         let (mut records, mut borders, mut in_flight) = (Vec::new(), Vec::new(), Vec::new());
         for note in self.notes.try_iter() {
             match note {
                 Note::Ended(ended) => records.push(ended.0.record),
                 Note::Border(border) => borders.push(*border),
                 Note::InFlight(seen) => in_flight.push(*seen),
+                Note::Beside(record) => panic!("nobody visits: {record:?}"),
             }
         }
         assert_eq!(self.desk.live.in_flight(), 0, "every start has its end");
@@ -168,9 +221,9 @@ impl Bench {
             records,
             borders,
             in_flight,
+            peak: self.seen.most_performing.load(Relaxed),
             seen: self.seen,
             end_ns: clock.now_ns(),
-            peak: self.desk.live.peak(),
         }
     }
 }
@@ -180,6 +233,52 @@ fn plan(users: &str, mode: ClosedMode, length: TierLength<'_>) -> Plan {
     plan.target.connections = Connections::New;
     plan.stages = Stage::closed_tiers(users, mode, length).unwrap();
     plan
+}
+
+/// Runs in a runtime of its own, whose time stands still and begins at 0.
+fn paused<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(work)
+}
+
+/// A plan of one open stage, for so many seconds.
+fn open_plan(rate: f64, arrival: ArrivalProcess, secs: f64) -> Plan {
+    let mut load = Load::open(rate);
+    if let Load::Open { arrival: of, .. } = &mut load {
+        *of = arrival;
+    }
+    plan_of(load, StageEnd::DurationSecs(secs))
+}
+
+fn plan_of(load: Load, end: StageEnd) -> Plan {
+    let mut plan = Plan::simple("http://127.0.0.1:1");
+    plan.target.connections = Connections::New;
+    plan.stages = vec![Stage { load, end }];
+    plan
+}
+
+/// With an in-flight limit.
+fn limited(mut plan: Plan, n: u32, policy: WhenFull) -> Plan {
+    if let Load::Open {
+        max_in_flight,
+        when_full,
+        ..
+    } = &mut plan.stages[0].load
+    {
+        (*max_in_flight, *when_full) = (NonZeroU32::new(n), policy);
+    }
+    plan
+}
+
+/// In the order of sending.
+fn by_seq(left: &Left) -> Vec<&RequestRecord> {
+    let mut records: Vec<&RequestRecord> = left.records.iter().collect();
+    records.sort_by_key(|r| r.seq);
+    records
 }
 
 /// `(dispatched, end)` in ms of each record, in the order of sending.

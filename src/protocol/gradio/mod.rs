@@ -14,6 +14,7 @@ mod outputs;
 mod prepare;
 mod queue;
 mod template;
+mod visits;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use serde_json::Value;
 pub use address::{Address, resolve};
 pub use edits::{EditError, apply as apply_edits};
 pub use prepare::{describe, prepare};
+pub use visits::{Visitor, Visits};
 
 use crate::domain::{GradioMode, Prompt, ServerFacts};
 use crate::protocol::{Adapter, Bringing, Exchange, PrepareError};
@@ -45,16 +47,24 @@ pub(crate) struct Gradio {
     uploader: Uploader,
     /// Makes session names of two runs differ.
     run: u64,
+    visits: Visits,
 }
 
 impl Gradio {
-    fn new(job: Job, mode: GradioMode, facts: ServerFacts, uploader: Uploader) -> Self {
+    fn new(
+        job: Job,
+        mode: GradioMode,
+        facts: ServerFacts,
+        uploader: Uploader,
+        visits: Visits,
+    ) -> Self {
         Self {
             job: Arc::new(job),
             mode,
             facts,
             uploader,
             run: RandomState::new().hash_one(0),
+            visits,
         }
     }
 }
@@ -73,6 +83,10 @@ impl Adapter for Gradio {
 
     fn facts(&self) -> &ServerFacts {
         &self.facts
+    }
+
+    fn visits(&self) -> Option<&Visits> {
+        Some(&self.visits)
     }
 
     /// Holds payloads against the endpoint, and uploads the files that they name.

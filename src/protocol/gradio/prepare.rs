@@ -19,6 +19,7 @@ use super::exchange::{Job, message_in};
 use super::info::{Endpoint, endpoint, endpoints};
 use super::inputs::{Filled, fill};
 use super::template::Uploads;
+use super::visits::{Place, Visits};
 use crate::domain::{
     Failure, FailureKind, GradioMode, Issue, Protocol, ServerFacts, Target, TargetInfo, Workload,
 };
@@ -77,11 +78,19 @@ pub async fn prepare(
     let uploads = app.upload(&filled, control, &mut info.notes).await?;
     info.facts.api_name = Some(endpoint.public.api_name.clone());
     info.facts.route = app.route(&endpoint, target.gradio_mode);
+    let headers = with_cookies(headers, control.cookie_header(&app.base));
+    let place = Place {
+        base: &app.base,
+        root: app.root(),
+        has_info: app.has_info,
+    };
+    let visits =
+        Visits::new(&place, target, key, headers.clone()).map_err(PrepareError::Refused)?;
     let job = Job {
         root: app.root(),
         api_name: encoded(&endpoint),
         fn_index: endpoint.public.fn_index,
-        headers: with_cookies(headers, control.cookie_header(&app.base)),
+        headers,
         data: filled.template(&uploads),
         uploads: OnceLock::new(),
         sends_edits: app.config.sends_edits(),
@@ -93,7 +102,13 @@ pub async fn prepare(
         control: control.clone(),
         url: app.url("/upload"),
     };
-    let adapter = Gradio::new(job, target.gradio_mode, info.facts.clone(), uploader);
+    let adapter = Gradio::new(
+        job,
+        target.gradio_mode,
+        info.facts.clone(),
+        uploader,
+        visits,
+    );
     Ok((std::sync::Arc::new(adapter), info))
 }
 
@@ -147,6 +162,8 @@ struct App {
     base: Url,
     config: AppConfig,
     endpoints: Vec<Endpoint>,
+    /// `/info` answered.
+    has_info: bool,
     evidence: Vec<String>,
     notes: Vec<String>,
 }
@@ -163,6 +180,7 @@ impl App {
             )],
             notes: Vec::new(),
             endpoints: Vec::new(),
+            has_info: false,
             base,
             config,
         };
@@ -174,6 +192,7 @@ impl App {
             return Err(PrepareError::refused("target.url", message));
         }
         let told = app.read_info(control).await?;
+        app.has_info = told.is_some();
         app.endpoints = endpoints(&app.config, told.as_ref());
         if app.config.version.polls() {
             app.notes.push(format!(

@@ -28,6 +28,15 @@ pub(super) struct BodyParts<'a> {
     pub extra: &'a Map<String, Value>,
 }
 
+/// What a request asks for that not every server takes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Asks {
+    /// Token counts in a stream.
+    pub usage: bool,
+    /// To go on to the limit whatever the model wants: `ignore_eos`, and `min_tokens` where there is a limit.
+    pub no_end: bool,
+}
+
 impl Bodies {
     pub(super) fn new(parts: BodyParts<'_>) -> Self {
         let mut fixed = Map::new();
@@ -53,7 +62,7 @@ impl Bodies {
     }
 
     /// The body for one prompt.
-    pub(super) fn fill(&self, prompt: &Prompt, with_usage: bool) -> Bytes {
+    pub(super) fn fill(&self, prompt: &Prompt, asks: Asks) -> Bytes {
         let input: Value = match self.api {
             Api::Chat | Api::Responses => messages(prompt, self.user_content(prompt)).into(),
             Api::Completions => joined(prompt).into(),
@@ -61,8 +70,14 @@ impl Bodies {
         let mut own = fields([(self.api.prompt_field(), input)]);
         if let Some(max_tokens) = prompt.output_tokens.or(self.max_tokens) {
             own.insert(self.api.limit_field().to_owned(), max_tokens.into());
+            if asks.no_end {
+                own.insert("min_tokens".to_owned(), max_tokens.into());
+            }
         }
-        if with_usage {
+        if asks.no_end {
+            own.insert("ignore_eos".to_owned(), true.into());
+        }
+        if asks.usage {
             self.full.fill(own)
         } else {
             self.plain.fill(own)
@@ -114,7 +129,11 @@ mod tests {
             max_tokens: Some(8),
             extra: &extra,
         });
-        let body = template.fill(&prompt(Some("Be brief")), with_usage);
+        let asks = Asks {
+            usage: with_usage,
+            no_end: false,
+        };
+        let body = template.fill(&prompt(Some("Be brief")), asks);
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(&body, expected);
     }
@@ -149,6 +168,43 @@ mod tests {
             &json!({"model": "m", "prompt": "Be brief\n\nSay “hi”\n", "stream": true, "seed": 1,
                 "stream_options": {"include_usage": true, "continuous_usage_stats": true}}),
         );
+    }
+
+    #[test]
+    fn a_given_length_is_asked_for_where_it_is_wanted() {
+        let body = |max_tokens, asked| -> Value {
+            let bodies = Bodies::new(BodyParts {
+                api: Api::Chat,
+                model: None,
+                stream: false,
+                max_tokens,
+                extra: &Map::new(),
+            });
+            let prompt = Prompt {
+                output_tokens: asked,
+                ..prompt(None)
+            };
+            let asks = Asks {
+                usage: true,
+                no_end: true,
+            };
+            serde_json::from_slice(&bodies.fill(&prompt, asks)).unwrap()
+        };
+        let of = |body: &Value| {
+            let field = |name| body.get(name).cloned();
+            (
+                field("max_tokens"),
+                field("min_tokens"),
+                field("ignore_eos"),
+            )
+        };
+        let (five, yes) = (Some(json!(5)), Some(json!(true)));
+        assert_eq!(
+            of(&body(Some(8), Some(5))),
+            (five.clone(), five.clone(), yes.clone())
+        );
+        assert_eq!(of(&body(Some(5), None)), (five.clone(), five, yes.clone()));
+        assert_eq!(of(&body(None, None)), (None, None, yes));
     }
 
     #[test]
@@ -200,7 +256,7 @@ mod tests {
                 max_tokens: Some(8),
                 extra: &Map::new(),
             });
-            serde_json::from_slice(&bodies.fill(&prompt, false)).unwrap()
+            serde_json::from_slice(&bodies.fill(&prompt, Asks::default())).unwrap()
         };
         let url = "data:image/png;base64,aGk=";
         let chat = body(Api::Chat);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::body::Asks;
 use super::chunk::{Chunk, Timings, Usage};
 use super::learned::Learned;
 use super::responses::{self, Meaning};
@@ -17,17 +18,17 @@ use crate::protocol::{Stamp, said};
 #[derive(Debug)]
 pub(super) struct OpenAiWire {
     shared: Arc<Shared>,
-    asks_for_usage: bool,
+    asks: Asks,
     usage: Option<Usage>,
     timings: Option<Timings>,
     learned: Learned,
 }
 
 impl OpenAiWire {
-    pub(super) fn new(shared: Arc<Shared>, asks_for_usage: bool) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, asks: Asks) -> Self {
         Self {
             shared,
-            asks_for_usage,
+            asks,
             usage: None,
             timings: None,
             learned: Learned::default(),
@@ -141,10 +142,15 @@ impl Wire for OpenAiWire {
         ))
     }
 
-    /// Learns whether the server refuses `stream_options`.
+    /// Learns whether the server refuses what only some take: a given length, or `stream_options`.
     fn refused(&mut self, status: u16, message: &mut String) {
-        let can_be_refusal = matches!(status, 400 | 422) && self.asks_for_usage;
-        if can_be_refusal && self.shared.is_refusal_of_usage(message) {
+        if !matches!(status, 400 | 422) {
+            return;
+        }
+        if self.asks.no_end && self.shared.is_refusal_of_no_end(message) {
+            self.shared.ends_refused.store(true, Ordering::Relaxed);
+            message.push_str(" (the next requests leave ignore_eos and min_tokens out)");
+        } else if self.asks.usage && self.shared.is_refusal_of_usage(message) {
             self.shared.usage_refused.store(true, Ordering::Relaxed);
             message.push_str(" (the next requests leave stream_options out)");
         }

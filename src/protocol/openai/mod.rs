@@ -22,7 +22,7 @@ use super::answer::{Endpoint, OneCall};
 use super::{Adapter, Exchange};
 use crate::domain::{Framing, Prompt, Protocol, ServerFacts};
 
-use body::{Bodies, BodyParts};
+use body::{Asks, Bodies, BodyParts};
 use exchange::OpenAiWire;
 
 pub use address::Address;
@@ -97,6 +97,8 @@ pub struct Config {
     pub model: Option<String>,
     pub stream: bool,
     pub max_tokens: Option<u32>,
+    /// Ask the server to go on to the limit whatever the model wants, for as long as it takes that.
+    pub ignore_eos: bool,
     /// Merged over the body.
     pub extra: Map<String, Value>,
     pub facts: ServerFacts,
@@ -117,6 +119,8 @@ struct Shared {
     /// Names in the extra body: a refusal of one of these is not a refusal of `stream_options`.
     extra_names: Vec<String>,
     usage_refused: AtomicBool,
+    ignore_eos: bool,
+    ends_refused: AtomicBool,
     facts: ServerFacts,
 }
 
@@ -142,6 +146,8 @@ impl OpenAi {
                 bodies,
                 extra_names: config.extra.keys().cloned().collect(),
                 usage_refused: AtomicBool::new(false),
+                ignore_eos: config.ignore_eos,
+                ends_refused: AtomicBool::new(false),
                 facts: config.facts,
             }),
         }
@@ -150,10 +156,13 @@ impl OpenAi {
 
 impl Adapter for OpenAi {
     fn exchange(&self, prompt: &Prompt, _user: u32, _seq: u64) -> Box<dyn Exchange> {
-        let asks_for_usage = self.shared.asks_for_usage();
+        let asks = Asks {
+            usage: self.shared.asks_for_usage(),
+            no_end: self.shared.asks_for_no_end(),
+        };
         let endpoint = &self.shared.endpoint;
-        let call = endpoint.call(self.shared.bodies.fill(prompt, asks_for_usage));
-        let wire = OpenAiWire::new(Arc::clone(&self.shared), asks_for_usage);
+        let call = endpoint.call(self.shared.bodies.fill(prompt, asks));
+        let wire = OpenAiWire::new(Arc::clone(&self.shared), asks);
         Box::new(OneCall::new(Arc::clone(endpoint), call, wire))
     }
 
@@ -164,11 +173,30 @@ impl Adapter for OpenAi {
     fn usage_refused(&self) -> bool {
         self.shared.usage_refused.load(Ordering::Relaxed)
     }
+
+    fn ends_refused(&self) -> bool {
+        self.shared.ends_refused.load(Ordering::Relaxed)
+    }
 }
 
 impl Shared {
     fn asks_for_usage(&self) -> bool {
         self.bodies.asks_for_usage() && !self.usage_refused.load(Ordering::Relaxed)
+    }
+
+    fn asks_for_no_end(&self) -> bool {
+        self.ignore_eos && !self.ends_refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether a 400 or 422 with this message means that the server does not take `ignore_eos` and `min_tokens`.
+    fn is_refusal_of_no_end(&self, message: &str) -> bool {
+        let message = message.to_ascii_lowercase();
+        let names = |field: &str| message.contains(field) && !self.is_extra(field);
+        names("ignore_eos") || names("min_tokens")
+    }
+
+    fn is_extra(&self, field: &str) -> bool {
+        self.extra_names.iter().any(|name| name == field)
     }
 
     /// Whether a 400 or 422 with this message means that the server does not take `stream_options`.

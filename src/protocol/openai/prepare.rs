@@ -14,7 +14,7 @@ use crate::protocol::asked::{Asked, Described, facts_of, key_issue, named_model}
 use crate::protocol::body::parse_extra;
 use crate::protocol::headers::target_headers;
 use crate::protocol::target_url::target_url;
-use crate::protocol::{PrepareError, SharedAdapter};
+use crate::protocol::{PrepareError, SharedAdapter, no_ignore_eos};
 use crate::transport::Control;
 
 /// Makes the adapter for a target whose protocol is known.
@@ -55,6 +55,11 @@ pub async fn prepare(
     info.facts.model = model
         .clone()
         .or_else(|| Some(extra.get("model")?.as_str()?.to_owned()));
+    let refuses_no_end =
+        api == Api::Responses || listing.kind().and_then(Kind::takes_ignore_eos) == Some(false);
+    if workload.ignore_eos && refuses_no_end {
+        info.notes.push(no_ignore_eos(&info.facts.name));
+    }
     let adapter = OpenAi::new(Config {
         api,
         path_and_query: address.path_and_query(listing.base(&address), api.route()),
@@ -62,6 +67,7 @@ pub async fn prepare(
         model,
         stream: target.stream,
         max_tokens: workload.max_tokens,
+        ignore_eos: workload.ignore_eos && !refuses_no_end,
         extra,
         facts: info.facts.clone(),
     });

@@ -85,6 +85,15 @@ impl Kind {
         }
     }
 
+    /// Whether it goes on to a given length when asked to; `None` where only a request can show it.
+    pub(super) fn takes_ignore_eos(self) -> Option<bool> {
+        match self {
+            Self::LlamaCpp | Self::Vllm | Self::Sglang => Some(true),
+            // OpenAI refuses unknown fields, the others pass over them.
+            Self::Tgi | Self::Ollama | Self::LmStudio | Self::OpenAi => Some(false),
+        }
+    }
+
     /// It serves its one model whatever name is asked, or none.
     pub(super) fn ignores_model(self) -> bool {
         matches!(self, Self::LlamaCpp)

@@ -84,7 +84,7 @@ fn rows_of(path: &Path, bytes: &[u8], format: Format) -> Result<Dataset, String>
             _ => format!("holds no prompt: “{name}”"),
         });
     }
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
     for file in rows.kept.iter_mut().filter_map(|row| row.file.as_mut()) {
         if !file.to_string_lossy().contains("://") {
             *file = folder.join(&*file);

@@ -59,11 +59,11 @@ fn row_of_fields(fields: &Map<String, Value>) -> Result<Row, String> {
     if let Some(system) = system.filter(|text| !text.is_empty()) {
         row.system = Some(Arc::from(system));
     }
-    let length = |names: [&str; 2]| {
-        let found = names.iter().find_map(|name| fields.get(*name)?.as_u64())?;
-        u32::try_from(found).ok().filter(|n| *n > 0)
-    };
-    row.output_tokens = length(["output_tokens", "max_tokens"]);
+    let length = ["output_tokens", "max_tokens"];
+    let length = length.iter().find_map(|name| fields.get(*name)?.as_u64());
+    row.output_tokens = length
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|n| *n > 0);
     Ok(row)
 }
 

@@ -40,6 +40,12 @@ pub(super) fn make(mut needs: Needs) -> Result<Made, Issue> {
         tokenizer,
         needs: &needs,
     };
+    if needs.workload.turns > 1 && needs.protocol == Protocol::Gradio {
+        maker.facts.notes.push(
+            "A Gradio app keeps its own history: turns are sent one after another, without what was said before."
+                .to_owned(),
+        );
+    }
     let asks = maker.asks()?;
     let replays = maker.replays()?;
     let has_talks = match &asks {
@@ -204,7 +210,9 @@ impl Maker<'_> {
                 let cut = shortened(text, n, tokenizer).map_err(issue)?;
                 if let Some(cut) = cut {
                     *text = cut;
-                    row.input_tokens = row.input_tokens.or(Some(n).filter(|_| i == 0));
+                    if i == 0 {
+                        row.input_tokens = Some(n);
+                    }
                 }
             }
         }
@@ -242,6 +250,12 @@ impl Maker<'_> {
                 }
                 images.push(image);
             }
+        }
+        if !images.is_empty() && !takes_pictures(protocol) {
+            return Err(issue(format!(
+                "holds pictures, which {} does not take",
+                protocol.id()
+            )));
         }
         let mut turns = row.turns;
         if turns.is_empty() && !images.is_empty() {
@@ -299,6 +313,10 @@ impl Maker<'_> {
         }
         Ok(replays)
     }
+}
+
+fn takes_pictures(protocol: Protocol) -> bool {
+    !matches!(protocol, Protocol::Gradio | Protocol::OpenAiCompletions)
 }
 
 /// The text cut to at most `n` tokens; `None` when it has no more.

@@ -29,7 +29,7 @@ impl ServerTokenizer {
     ///
     /// # Errors
     /// In words, when the server has no such route.
-    pub fn find(route: TokenizeRoute, runtime: Handle) -> Result<Self, String> {
+    pub fn find(route: &TokenizeRoute, runtime: &Handle) -> Result<Self, String> {
         let mut said = String::new();
         for root in roots(&route.base) {
             let found = Self {

@@ -1,0 +1,206 @@
+//! What a plan will take before it is run, as far as the plan itself says.
+
+use std::fmt;
+
+use super::{Curve, Load, Plan, Ramp, Stage, StageEnd, Warmup};
+
+/// Runs, requests and time, told before a run starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    pub runs: u32,
+    /// Requests that the plan names or its rates make.
+    pub requests: f64,
+    /// Stages that end by time send as many more as the server answers.
+    pub has_more_requests: bool,
+    /// Time that the plan names.
+    pub secs: f64,
+    /// Stages that end by requests take as much more as the server needs.
+    pub has_more_secs: bool,
+}
+
+impl Estimate {
+    /// Of one run; what the plan varies is left aside.
+    pub fn of(plan: &Plan) -> Self {
+        let cycles = f64::from(plan.cold.cycles.max(1));
+        let mut all = Self {
+            runs: 1,
+            requests: f64::from(plan.cold.requests) * cycles,
+            secs: plan.cold.silence_secs * cycles,
+            ..Self::default()
+        };
+        match plan.warmup {
+            Warmup::None => {}
+            Warmup::Requests(n) => all.requests += f64::from(n.get()),
+            Warmup::Secs(secs) => {
+                all.secs += secs;
+                all.has_more_requests = true;
+            }
+        }
+        for (i, stage) in plan.stages.iter().enumerate() {
+            all.add_stage(stage, if i == 0 { 0.0 } else { plan.pause_secs });
+        }
+        if let Some(most) = plan.limits.max_secs.filter(|most| *most < all.secs) {
+            all.secs = most;
+        }
+        all
+    }
+
+    fn add_stage(&mut self, stage: &Stage, pause_secs: f64) {
+        let n = n_stages(&stage.load);
+        let (requests, secs) = (requests_of(stage), stage.secs());
+        self.requests += n * requests.unwrap_or(0.0);
+        self.has_more_requests |= requests.is_none();
+        self.secs += n * secs.unwrap_or(0.0) + pause_secs;
+        self.has_more_secs |= secs.is_none();
+    }
+
+    /// One after the other.
+    pub fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.requests += other.requests;
+        self.has_more_requests |= other.has_more_requests;
+        self.secs += other.secs;
+        self.has_more_secs |= other.has_more_secs;
+    }
+}
+
+/// Stages that a load is or becomes; of a search about as many as it takes to double up to the most and to halve back.
+fn n_stages(load: &Load) -> f64 {
+    const HALVINGS: f64 = 4.0;
+    match load {
+        Load::Sweep { steps, .. } => f64::from(steps.get()) + 1.0,
+        Load::Search { from, max, .. } => (max / from).log2().ceil().max(0.0) + 1.0 + HALVINGS,
+        _ => 1.0,
+    }
+}
+
+fn requests_of(stage: &Stage) -> Option<f64> {
+    match (&stage.load, stage.end) {
+        (_, StageEnd::Requests(n)) => Some(n.get() as f64),
+        (Load::Closed { users, .. }, StageEnd::RequestsPerUser(n)) => {
+            Some(f64::from(users.get()) * f64::from(n.get()))
+        }
+        (Load::Open { rate, ramp, .. }, StageEnd::DurationSecs(secs)) => {
+            Some(ramp.map_or(*rate, mean) * secs)
+        }
+        _ => None,
+    }
+}
+
+/// Over the stage's time.
+fn mean(ramp: Ramp) -> f64 {
+    match ramp.curve {
+        Curve::Exponential if (ramp.to - ramp.from).abs() > f64::EPSILON => {
+            (ramp.to - ramp.from) / (ramp.to / ramp.from).ln()
+        }
+        _ => f64::midpoint(ramp.from, ramp.to),
+    }
+}
+
+impl fmt::Display for Estimate {
+    /// `6 runs, about 360 requests, at least 1 min 30 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runs = if self.runs == 1 { "run" } else { "runs" };
+        write!(f, "{} {runs}", self.runs)?;
+        if self.requests >= 0.5 {
+            let least = if self.has_more_requests {
+                "at least "
+            } else {
+                ""
+            };
+            let plural = if self.requests.round() > 1.0 { "s" } else { "" };
+            write!(f, ", {least}{:.0} request{plural}", self.requests)?;
+        } else if self.has_more_requests {
+            f.write_str(", as many requests as the server answers")?;
+        }
+        if self.secs > 0.0 {
+            let about = if self.has_more_secs {
+                "at least"
+            } else {
+                "about"
+            };
+            write!(f, ", {about} {}", duration_words(self.secs))
+        } else {
+            f.write_str(", as long as the server takes")
+        }
+    }
+}
+
+/// `45 s`, `1 min 30 s`, `2 h 5 min`.
+pub fn duration_words(secs: f64) -> String {
+    let whole = secs.round();
+    if whole < 60.0 {
+        return format!("{} s", (secs * 10.0).round() / 10.0);
+    }
+    let (minutes, rest) = ((whole / 60.0).floor(), whole % 60.0);
+    if minutes < 60.0 {
+        return match rest {
+            0.0 => format!("{minutes} min"),
+            rest => format!("{minutes} min {rest} s"),
+        };
+    }
+    let (hours, minutes) = ((minutes / 60.0).floor(), minutes % 60.0);
+    match minutes {
+        0.0 => format!("{hours} h"),
+        minutes => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ClosedMode, OpenShape, TierLength};
+    use super::*;
+
+    fn plan(stages: Vec<Stage>) -> Plan {
+        let mut plan = Plan::simple("http://h");
+        plan.stages = stages;
+        plan
+    }
+
+    #[test]
+    fn what_the_plan_says_is_summed() {
+        let tiers = |length| Stage::closed_tiers("1,10", ClosedMode::Steady, length).unwrap();
+        let by_count = Estimate::of(&plan(tiers(TierLength::RequestsPerUser("3"))));
+        assert_eq!(
+            by_count.to_string(),
+            "1 run, 33 requests, as long as the server takes"
+        );
+        let mut by_time = plan(tiers(TierLength::Duration("45s")));
+        by_time.pause_secs = 5.0;
+        assert_eq!(
+            Estimate::of(&by_time).to_string(),
+            "1 run, as many requests as the server answers, about 1 min 35 s"
+        );
+        by_time.limits.max_secs = Some(20.0);
+        assert_eq!(Estimate::of(&by_time).secs, 20.0);
+        let rates = Stage::open_rates("5,10", OpenShape::default(), TierLength::Duration("10s"));
+        let mut twice = Estimate::of(&plan(rates.unwrap()));
+        twice.add(&twice.clone());
+        assert_eq!(twice.to_string(), "2 runs, 300 requests, about 40 s");
+    }
+
+    #[test]
+    fn a_ramp_sends_the_mean_of_its_rates() {
+        let mut stages =
+            Stage::open_rates("100", OpenShape::default(), TierLength::Duration("10s")).unwrap();
+        let Load::Open { ramp, .. } = &mut stages[0].load else {
+            panic!()
+        };
+        *ramp = Some("exponential:1..100".parse().unwrap());
+        let n = Estimate::of(&plan(stages)).requests;
+        assert!((n - 10.0 * 99.0 / 100_f64.ln()).abs() < 1e-9, "{n}");
+    }
+
+    #[test]
+    fn durations_in_words() {
+        for (secs, words) in [
+            (0.25, "0.3 s"),
+            (59.0, "59 s"),
+            (60.0, "1 min"),
+            (90.0, "1 min 30 s"),
+            (7500.0, "2 h 5 min"),
+        ] {
+            assert_eq!(duration_words(secs), words);
+        }
+    }
+}

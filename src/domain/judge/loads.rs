@@ -1,0 +1,141 @@
+//! Doubts about what a load shows: arrivals that were dropped, goals that too few requests tell of, visitors that were not
+//! served.
+
+use crate::stats;
+
+use super::super::{
+    BesideSummary, Caution, CautionId, GoalResult, GoalVerdict, Load, Taken, WhenFull,
+};
+use super::cautions::caution;
+use super::{Facts, Ledger, MAX_MORE_REQUESTS};
+
+/// Arrivals that an in-flight limit kept out are in no latency.
+pub(super) fn dropped(facts: &Facts<'_>, ledger: &mut Ledger) {
+    let may_drop = |load: &Load| match load {
+        Load::Open { when_full, .. } | Load::Replay { when_full, .. } => {
+            *when_full == WhenFull::Drop
+        }
+        _ => false,
+    };
+    let n_dropped = facts.stages.iter().map(|s| s.dropped).sum::<u64>();
+    if n_dropped == 0 && !facts.plan.stages.iter().any(|s| may_drop(&s.load)) {
+        return;
+    }
+    let shares = facts.stages.iter().enumerate().map(|(i, stage)| {
+        let n = stage.n_ended() + stage.dropped;
+        (i, stage.dropped, n, stage.dropped as f64 / n.max(1) as f64)
+    });
+    let worst = shares
+        .filter(|s| s.1 > 0)
+        .max_by(|a, b| a.3.total_cmp(&b.3));
+    ledger.doubt(worst.map(|(i, n_dropped, n, share)| {
+        caution(
+            CautionId::Dropped,
+            Some(i),
+            format!(
+                "{n_dropped} of {n} arrivals of “{}” were dropped ({:.1} %)",
+                facts.label(i),
+                share * 100.0
+            ),
+            "As many requests were in flight as the plan allows, so those arrivals were not sent: latencies are those of the requests that found room, and the server met a lower rate than asked",
+            "Raise max_in_flight, let arrivals queue, or ask for a lower rate",
+        )
+    }));
+}
+
+/// Goals of stages that have ended, where the interval of the share still holds the share asked.
+pub(super) fn unresolved(facts: &Facts<'_>, ledger: &mut Ledger) {
+    if facts.plan.goals.is_empty() {
+        return;
+    }
+    let has_ended = |i: usize| {
+        let border = facts.borders.iter().find(|b| b.stage.index() == i);
+        border.is_none_or(|b| b.end_ns.is_some())
+    };
+    let stages = facts.stages.iter().enumerate();
+    let open: Vec<(usize, &GoalResult)> = stages
+        .filter(|(i, _)| has_ended(*i))
+        .filter_map(|(i, stage)| {
+            let of = stage.goals.iter().filter(|r| r.n > 0);
+            let mut of = of.filter(|r| r.verdict == GoalVerdict::Unresolved);
+            Some((i, of.next()?))
+        })
+        .collect();
+    ledger.doubt(open.first().map(|(i, result)| {
+        let (goal, what) = (result.goal, counted(result));
+        let others = match open.len() {
+            1 => String::new(),
+            n => format!(", and {} more stages are no clearer", n - 1),
+        };
+        let finding = format!(
+            "Whether “{}” meets {} is not known: {} of {} {what} do, and the goal asks for {} %{others}",
+            facts.label(*i),
+            goal.label(),
+            result.n_within,
+            result.n,
+            goal.percent(),
+        );
+        caution(
+            CautionId::GoalsUnresolved,
+            Some(*i),
+            finding,
+            "The 95 % interval of the share holds both a goal that is met and one that is missed",
+            advice(result, what),
+        )
+    }));
+}
+
+fn counted(result: &GoalResult) -> &'static str {
+    match result.goal.metric.metric().taken {
+        Taken::PerGap => "gaps",
+        _ => "requests",
+    }
+}
+
+fn advice(result: &GoalResult, what: &str) -> String {
+    match more_needed(result) {
+        Some(more) => format!("Ask for about {more} more {what} a stage: with the share seen so far they would tell"),
+        None => "It is so near to the goal that no number of requests would tell: look at how far the values are from the limit, or set another limit".to_owned(),
+    }
+}
+
+/// How many more values would tell with the share seen so far. Wilson's interval is what the score test does not refuse,
+/// so it leaves the share asked out from n = z² s (1 − s) / (p − s)² on.
+fn more_needed(result: &GoalResult) -> Option<u64> {
+    let (asked, seen) = (result.goal.share, result.attainment?);
+    let z = stats::normal_quantile(0.5 + stats::CONFIDENCE / 2.0);
+    let n = (z * z * asked * (1.0 - asked) / (seen - asked).powi(2)).ceil();
+    let more = (n - result.n as f64).max(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 1 and MAX_MORE_REQUESTS"
+    )]
+    (more <= MAX_MORE_REQUESTS).then_some(more as u64)
+}
+
+/// Visitors that were not served were no load.
+pub(super) fn visitors(facts: &Facts<'_>, ledger: &mut Ledger) {
+    if facts.beside.is_empty() {
+        return;
+    }
+    ledger.doubt(failed_visits(facts.beside));
+}
+
+fn failed_visits(beside: &[BesideSummary]) -> Option<Caution> {
+    let worst = beside.iter().filter(|b| b.failed > 0);
+    let worst = worst.max_by_key(|b| b.failed)?;
+    let said = worst.first_error.as_deref().unwrap_or("no word");
+    Some(caution(
+        CautionId::Beside,
+        None,
+        format!(
+            "{} of {} {} beside the measured requests failed: {said}",
+            worst.failed,
+            worst.n,
+            worst.kind.label().to_lowercase()
+        ),
+        "The app did not serve its visitors, so the measured requests shared it with less traffic than the plan asks",
+        "Look at what the app says, then visit less, or with a smaller file",
+    ))
+}

@@ -1,0 +1,331 @@
+//! How a stage of the plan is sent: by how many users, or by which schedule.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::domain::{
+    ArrivalProcess, ClosedMode, Load, MAX_REQUESTS, Prompt, Ramp, Stage, StageEnd, StageIdx,
+    WhenFull,
+};
+use crate::transport::limits;
+
+use super::arrivals::{Quota, ns_from_secs};
+use super::closed::Closed;
+use super::open::Open;
+use super::schedule::{self, Extent, Level};
+
+/// A trace that a plan's stage replays; read before the run.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// As the plan names it.
+    pub path: PathBuf,
+    /// In the order of their times.
+    pub rows: Vec<TraceRow>,
+}
+
+/// A request of a trace.
+#[derive(Clone, Debug)]
+pub struct TraceRow {
+    /// From the trace's start.
+    pub at_ns: u64,
+    pub prompt: Arc<Prompt>,
+}
+
+/// How far into its trace a replay is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Sent {
+    pub(super) rows: usize,
+    /// In the replay's own time.
+    pub(super) ns: u64,
+}
+
+/// How a stage is sent.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    Closed(Closed),
+    Open(OpenShape),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct OpenShape {
+    pub(super) open: Open,
+    /// Of a warm-up.
+    rate: f64,
+    arrival: ArrivalProcess,
+    /// The load itself changes: a rise tells nothing of the server.
+    is_even: bool,
+}
+
+/// Connections that an open stage begins with: as many as are in flight when each request takes a second.
+const SECS_IN_FLIGHT: f64 = 1.0;
+/// And that many at most: more are made when they are needed.
+const MAX_OPENED: f64 = 256.0;
+/// Descriptors that are no connections.
+const SPARE_DESCRIPTORS: u64 = 128;
+
+/// How `stage`, the `idx`th as run, is sent. The whole schedule of an open one is made here.
+/// A replay begins after what it has `sent`.
+pub(super) fn of(stage: &Stage, seed: u64, idx: StageIdx, traces: &[Trace], sent: Sent) -> Shape {
+    match &stage.load {
+        Load::Closed { users, mode, ramp } => {
+            let over_ns = match stage.end {
+                StageEnd::DurationSecs(secs) => ns_from_secs(secs),
+                _ => 0,
+            };
+            let level = Level::of(f64::from(users.get()), *ramp);
+            let shifts = ramp.map(|_| schedule::shifts(level, users.get(), over_ns));
+            Shape::Closed(Closed {
+                n_users: users.get(),
+                mode: *mode,
+                shifts: shifts.unwrap_or_default(),
+                hears: true,
+            })
+        }
+        Load::Open {
+            rate,
+            arrival,
+            ramp,
+            max_in_flight,
+            when_full,
+        } => {
+            let extent = extent(Quota::of_stage(stage));
+            let level = Level::of(*rate, *ramp);
+            let seed = schedule::seed_of(seed, idx.0);
+            let due_ns = schedule::arrivals(level, *arrival, extent, seed, MAX_REQUESTS);
+            let limit = max_in_flight.map_or(u32::MAX, std::num::NonZeroU32::get);
+            Shape::Open(OpenShape {
+                open: open(
+                    due_ns,
+                    None,
+                    limit.min(stage.load.max_in_flight()),
+                    *when_full,
+                ),
+                rate: level.max(),
+                arrival: *arrival,
+                is_even: ramp.is_none(),
+            })
+        }
+        Load::Replay {
+            replay,
+            time_scale,
+            when_full,
+            ..
+        } => {
+            let trace = traces.iter().find(|trace| trace.path == *replay);
+            let rows = trace.map_or(&[][..], |trace| &trace.rows);
+            let rows = rows.get(sent.rows..).unwrap_or_default();
+            Shape::Open(replayed(stage, rows, sent.ns, *time_scale, *when_full))
+        }
+        // They unfold before.
+        Load::Sweep { .. } | Load::Search { .. } => Shape::Closed(Closed {
+            n_users: 1,
+            mode: ClosedMode::Steady,
+            shifts: Vec::new(),
+            hears: true,
+        }),
+    }
+}
+
+fn replayed(
+    stage: &Stage,
+    rows: &[TraceRow],
+    began_ns: u64,
+    time_scale: f64,
+    when_full: WhenFull,
+) -> OpenShape {
+    let until_ns = match stage.end {
+        StageEnd::DurationSecs(secs) => ns_from_secs(secs),
+        _ => u64::MAX,
+    };
+    let due = |row: &TraceRow| scale(row.at_ns, time_scale).saturating_sub(began_ns);
+    let due_ns: Vec<u64> = rows
+        .iter()
+        .map(due)
+        .take_while(|ns| *ns < until_ns)
+        .collect();
+    let prompts = rows.iter().map(|row| Arc::clone(&row.prompt)).collect();
+    let secs = due_ns.last().map_or(1.0, |ns| *ns as f64 / 1e9).max(1e-3);
+    OpenShape {
+        rate: due_ns.len() as f64 / secs,
+        arrival: ArrivalProcess::Poisson,
+        is_even: false,
+        open: open(due_ns, Some(prompts), stage.load.max_in_flight(), when_full),
+    }
+}
+
+/// To the nanosecond.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a time divided by a number above 0; what is too long saturates"
+)]
+fn scale(ns: u64, time_scale: f64) -> u64 {
+    (ns as f64 / time_scale).round() as u64
+}
+
+fn open(
+    due_ns: Vec<u64>,
+    rows: Option<Arc<[Arc<Prompt>]>>,
+    limit: u32,
+    when_full: WhenFull,
+) -> Open {
+    let held = limits::descriptor_limit().map(|n| n.saturating_sub(SPARE_DESCRIPTORS).max(1));
+    let limit = u64::from(limit).min(held.unwrap_or(u64::MAX));
+    Open {
+        due_ns: due_ns.into(),
+        rows,
+        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        when_full,
+        is_prelude: false,
+        hears: true,
+    }
+}
+
+fn extent(quota: Quota) -> Extent {
+    match quota {
+        Quota::Requests(n) | Quota::PerUser(n) => Extent::Count(n),
+        Quota::ForNs(ns) => Extent::Ns(ns),
+    }
+}
+
+impl Shape {
+    /// Users that the stage asks for; of an open one, none in particular.
+    pub(super) fn n_users(&self) -> usize {
+        match self {
+            Self::Closed(closed) => closed.n_users as usize,
+            Self::Open(_) => 1,
+        }
+    }
+
+    /// Users to have before the stage begins, where there are so many already.
+    pub(super) fn n_seats(&self, n_now: usize) -> usize {
+        match self {
+            Self::Closed(closed) => closed.n_users as usize,
+            Self::Open(of) => of.n_senders().max(n_now).min(of.open.limit),
+        }
+    }
+
+    /// How much Measure sends.
+    pub(super) fn quota(&self, stage: &Stage) -> Quota {
+        match (Quota::of_stage(stage), self) {
+            // A trace has an end, whatever its stage says.
+            (Quota::Requests(u64::MAX), Self::Open(of)) => {
+                Quota::Requests(of.open.due_ns.len() as u64)
+            }
+            (quota, _) => quota,
+        }
+    }
+
+    /// A rise of what is in flight would tell that the server does not keep up.
+    pub(super) fn may_saturate(&self) -> bool {
+        matches!(self, Self::Open(of) if of.is_even)
+    }
+}
+
+impl OpenShape {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 1 and 256"
+    )]
+    fn n_senders(&self) -> usize {
+        (self.rate * SECS_IN_FLIGHT).ceil().clamp(1.0, MAX_OPENED) as usize
+    }
+
+    /// The warm-up before it: the same rate, and no ramp.
+    pub(super) fn prelude(&self, quota: Quota, seed: u64) -> Open {
+        let level = Level::Flat(self.rate);
+        let extent = extent(quota);
+        let due_ns = schedule::arrivals(level, self.arrival, extent, seed, MAX_REQUESTS);
+        Open {
+            due_ns: due_ns.into(),
+            rows: None,
+            is_prelude: true,
+            hears: false,
+            ..self.open.clone()
+        }
+    }
+}
+
+/// The warm-up's arrivals are not those of Measure.
+pub(super) fn prelude_seed(seed: u64) -> u64 {
+    schedule::seed_of(seed, u16::MAX)
+}
+
+/// A load that goes on when that share of it is done: a ramp goes on from where it is.
+pub(super) fn resumed(load: &Load, share: f64) -> Load {
+    let mut load = load.clone();
+    if let Load::Closed { ramp, .. } | Load::Open { ramp, .. } = &mut load {
+        *ramp = ramp.map(|ramp| Ramp {
+            from: ramp.at(share),
+            ..ramp
+        });
+    }
+    load
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_replayed_to_the_nanosecond() {
+        let row = |at_ns| TraceRow {
+            at_ns,
+            prompt: Arc::default(),
+        };
+        let traces = [Trace {
+            path: PathBuf::from("t.csv"),
+            rows: [0, 1_000_000_001, 3_000_000_000].map(row).to_vec(),
+        }];
+        let due = |time_scale, end, sent| {
+            let load = Load::Replay {
+                replay: PathBuf::from("t.csv"),
+                time_scale,
+                max_in_flight: None,
+                when_full: WhenFull::Queue,
+            };
+            let stage = Stage { load, end };
+            let shape = of(&stage, 1, StageIdx(0), &traces, sent);
+            let quota = shape.quota(&stage);
+            let Shape::Open(shape) = shape else {
+                panic!("a replay is open")
+            };
+            (shape.open.due_ns.to_vec(), quota)
+        };
+        let (whole, start) = (StageEnd::WholeTrace(true), Sent::default());
+        assert_eq!(
+            due(1.0, whole, start),
+            (vec![0, 1_000_000_001, 3_000_000_000], Quota::Requests(3))
+        );
+        assert_eq!(due(2.0, whole, start).0, [0, 500_000_001, 1_500_000_000]);
+        assert_eq!(due(0.5, whole, start).0, [0, 2_000_000_002, 6_000_000_000]);
+        let short = StageEnd::DurationSecs(3.0);
+        assert_eq!(due(1.0, short, start).0, [0, 1_000_000_001]);
+        // Paused after its first second, it goes on with what is left.
+        let paused = Sent {
+            rows: 1,
+            ns: 1_000_000_000,
+        };
+        assert_eq!(
+            due(1.0, whole, paused),
+            (vec![1, 2_000_000_000], Quota::Requests(2))
+        );
+    }
+
+    #[test]
+    fn a_ramp_goes_on_from_where_it_is() {
+        let load = Load::Open {
+            rate: 50.0,
+            arrival: ArrivalProcess::Constant,
+            ramp: Some("linear:10..50".parse().unwrap()),
+            max_in_flight: None,
+            when_full: WhenFull::Queue,
+        };
+        let Load::Open { ramp, .. } = resumed(&load, 0.5) else {
+            panic!("it stays open")
+        };
+        assert_eq!(ramp, Some("linear:30..50".parse().unwrap()));
+        assert_eq!(resumed(&Load::open(5.0), 0.5), Load::open(5.0));
+    }
+}
