@@ -10,7 +10,7 @@ use egui::util::undoer::{Settings as UndoSettings, Undoer};
 use super::actions::{Action, View};
 use super::compare::CompareChoice;
 use super::dialogs::{BrowseFor, Dialog};
-use super::form::{Form, Section};
+use super::form::{Forecast, Form, Section};
 use super::palette::Palette;
 use super::runs::{DetailsChart, Library};
 use super::settings::Settings;
@@ -198,6 +198,7 @@ struct PlanCache {
     form: Option<Form>,
     issues: Vec<Issue>,
     plan: Option<Plan>,
+    forecast: Forecast,
 }
 
 impl AppState {
@@ -337,6 +338,7 @@ impl AppState {
         }
         match self.form.to_plan() {
             Ok(plan) => {
+                self.cache.forecast = Forecast::of(&plan);
                 self.cache.plan = Some(plan);
                 self.cache.issues = Vec::new();
             }
@@ -352,6 +354,11 @@ impl AppState {
     /// The form's plan as of the last [`Self::refresh_plan`]; `None` while there is something to fix.
     pub fn plan(&self) -> Option<&Plan> {
         self.cache.plan.as_ref()
+    }
+
+    /// What the plan comes to, as of the same moment.
+    pub fn forecast(&self) -> Option<&Forecast> {
+        self.plan().map(|_| &self.cache.forecast)
     }
 
     /// Everything to fix: what the form says itself, then what a server or the session said of it.

@@ -24,7 +24,7 @@ fn goals_are_rows_with_a_metric_a_share_and_a_limit() {
     bench.choose("Metric of goal 2", "E2E");
     bench.type_into("Share of goal 2", "99.9");
     bench.type_into("Limit of goal 2", "1.5s");
-    bench.choose("Metric of goal 1", "Decode rate");
+    bench.choose("Metric of goal 1", "Decode");
     bench.type_into("Limit of goal 1", "10");
     assert_eq!(
         text(&bench.plan().goals),
@@ -61,14 +61,14 @@ fn synthetic_prompts_are_made_to_a_length() {
     bench.type_into("Mean input tokens", "500");
     assert!(bench.says("the least, the mean and the most must rise"));
     bench.type_into("Most input tokens", "900");
-    bench.type_into("Deviation of input tokens", "50");
+    bench.type_into("Deviation input tokens", "50");
     let length = bench.plan().workload.input_tokens.unwrap();
     assert_eq!(length.to_string(), "normal:500,50,180,900");
     bench.type_into("Least input tokens", "few");
     assert!(bench.says("The least “few” is not a whole number of tokens"));
     bench.0.get_all_by_label("Fixed").next().unwrap().click();
     bench.run();
-    bench.type_into("Input tokens of each prompt", "uniform:100..300");
+    bench.type_into("Number of input tokens", "uniform:100..300");
     let length = bench.plan().workload.input_tokens.unwrap();
     assert_eq!(
         length.to_string(),
@@ -109,7 +109,7 @@ fn a_dataset_conversations_and_a_tokenizer_are_named() {
     assert!(bench.says("“hf:owner” names no dataset's file"));
     bench.type_into("Dataset", "hf:owner/name/train.jsonl");
     bench.click("Cut prompts to a length");
-    bench.type_into("Input tokens of each prompt", "64");
+    bench.type_into("Number of input tokens", "64");
     bench.type_into("Turns", "4");
     bench.type_into("Think time", "1.5");
     bench.choose("Tokens are counted by", "A model on the Hub");

@@ -2,9 +2,10 @@
 
 use super::grouped;
 use crate::chart::format::clock;
-use crate::domain::{Curve, Load, Over, Plan, SWEEP_TOP, Stage, StageEnd, variants};
+use crate::domain::{Estimate, Load, Over, Plan, SWEEP_TOP, Stage, StageEnd, n_stages, variants};
+use crate::session;
 
-/// What one run of a plan comes to, as far as the plan says, and how many runs it makes.
+/// What a plan comes to, as far as it says itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forecast {
     /// Runs that varied fields make; 1 without any.
@@ -13,96 +14,59 @@ pub struct Forecast {
     pub stages: u64,
     /// A search may need fewer.
     pub at_most: bool,
-    /// Requests of one run; `None` where they depend on the server.
+    /// Requests of all runs; `None` where they depend on the server.
     pub requests: Option<u64>,
     /// The number is a mean of what is drawn.
     pub about: bool,
-    /// Seconds of one run; `None` where they depend on the server.
+    /// Seconds of all runs; `None` where they depend on the server.
     pub secs: Option<f64>,
-    /// The most requests of one run, at one a second and user where nothing else is known.
+    /// The most requests of all runs, at one a second and user where nothing else is known.
     pub bound: f64,
 }
 
+/// Runs up to which each is looked at by itself: the values may change how long it is.
+const LOOKED_AT: usize = 32;
+
 impl Forecast {
     pub fn of(plan: &Plan) -> Self {
-        let mut total = Self::of_stages(&plan.stages);
-        total.runs = variants(&plan.vary, plan.vary_mode).len();
-        let cold = u64::from(plan.cold.requests) * u64::from(plan.cold.cycles.max(1));
-        let warmup = plan.warmup.n_requests();
-        total.requests = total.requests.zip(warmup).map(|(n, w)| n + cold + w);
-        let before = cold + warmup.unwrap_or(0);
-        total.bound += before as f64;
-        let pauses = plan.pause_secs * total.stages.saturating_sub(1) as f64;
-        let silence = match plan.cold.how {
-            crate::domain::ColdHow::Silence if cold > 0 => {
-                plan.cold.silence_secs * f64::from(plan.cold.cycles)
-            }
-            _ => 0.0,
+        let runs = variants(&plan.vary, plan.vary_mode).len();
+        let one = Estimate::of(plan);
+        let times = runs as f64;
+        let all = match runs {
+            1 => one,
+            2..=LOOKED_AT => session::estimate(plan).unwrap_or(one),
+            _ => Estimate {
+                requests: one.requests * times,
+                secs: one.secs * times,
+                ..one
+            },
         };
-        let warm_secs = match plan.warmup {
-            crate::domain::Warmup::Secs(secs) => secs,
-            _ => 0.0,
-        };
-        total.secs = total.secs.map(|secs| secs + pauses + silence + warm_secs);
-        if let Some(limit) = plan.limits.max_secs {
-            total.secs = total.secs.map(|secs| secs.min(limit));
+        Self {
+            runs,
+            requests: (!all.has_more_requests).then(|| whole(all.requests)),
+            secs: (!all.has_more_secs).then_some(all.secs),
+            bound: all.requests + plan.stages.iter().map(more_requests).sum::<f64>() * times,
+            ..Self::shape_of(&plan.stages)
         }
-        total
     }
 
     /// Of the stages alone, without what is sent before and between them.
     pub fn of_stages(stages: &[Stage]) -> Self {
-        let nothing = Self {
-            runs: 1,
-            requests: Some(0),
-            secs: Some(0.0),
-            ..Self::default()
-        };
-        stages.iter().fold(nothing, |sum, stage| {
-            let one = Self::of_stage(stage);
-            Self {
-                runs: 1,
-                stages: sum.stages + one.stages,
-                at_most: sum.at_most || one.at_most,
-                requests: sum.requests.zip(one.requests).map(|(a, b)| a + b),
-                about: sum.about || one.about,
-                secs: sum.secs.zip(one.secs).map(|(a, b)| a + b),
-                bound: sum.bound + one.bound,
-            }
+        Self::of(&Plan {
+            stages: stages.to_vec(),
+            ..Plan::simple("")
         })
     }
 
-    fn of_stage(stage: &Stage) -> Self {
-        let stages = unfolded(&stage.load);
-        let n = stages as f64;
-        let secs = stage.secs().map(|secs| secs * n);
-        let timed = secs.unwrap_or(0.0);
-        let at_most = matches!(stage.load, Load::Search { .. });
-        let (requests, about) = match (&stage.load, stage.end) {
-            (Load::Open { .. }, StageEnd::DurationSecs(secs)) => {
-                (Some(whole(mean_rate(&stage.load) * secs)), true)
-            }
-            (load, StageEnd::Requests(each)) if load.unfolds() => {
-                (Some(each.get() * stages), false)
-            }
-            _ => (stage.n_requests(), false),
-        };
-        let bound = match (requests, &stage.load) {
-            (Some(requests), _) => requests as f64,
-            (None, Load::Closed { users, .. }) => timed * f64::from(users.get()),
-            (None, Load::Sweep { max_users, .. }) => timed * f64::from(max_users.get()),
-            (None, Load::Search { max, .. }) => timed * max,
-            // What a trace holds is not known here: it is asked about.
-            (None, Load::Open { .. } | Load::Replay { .. }) => f64::INFINITY,
+    fn shape_of(stages: &[Stage]) -> Self {
+        let is_drawn = |s: &Stage| {
+            matches!(s.load, Load::Open { .. }) && matches!(s.end, StageEnd::DurationSecs(_))
         };
         Self {
-            runs: 1,
-            stages,
-            at_most,
-            requests,
-            about,
-            secs,
-            bound,
+            stages: stages.iter().map(|s| u64::from(n_stages(&s.load))).sum(),
+            at_most: stages.iter().any(|s| matches!(s.load, Load::Search { .. })),
+            about: stages.iter().any(is_drawn),
+            ..Self::default()
         }
     }
 
@@ -115,63 +79,36 @@ impl Forecast {
             None if self.at_most => "Until the load is found".to_owned(),
             None => "Until the time is up".to_owned(),
         };
-        match (self.runs, self.requests) {
-            (0 | 1, _) => one,
-            (runs, Some(n)) => {
-                let all = grouped(n.saturating_mul(runs as u64));
-                format!("{} runs, {}{all} requests", runs, about.to_lowercase())
-            }
-            (runs, None) => format!("{runs} runs"),
+        match self.runs {
+            0 | 1 => one,
+            runs if self.requests.is_some() => format!("{runs} runs, {}", lower_first(&one)),
+            runs => format!("{runs} runs"),
         }
     }
 
-    /// How long it takes, if that can be told: `about 1:30`, `6 runs of about 1:30: 9:00`.
+    /// How long it takes, if that can be told: `about 1:30`.
     pub fn time(&self) -> Option<String> {
         let secs = self.secs.filter(|secs| *secs > 0.0)?;
         let word = if self.at_most { "at most" } else { "about" };
-        Some(match self.runs {
-            0 | 1 => format!("{word} {}", clock(secs)),
-            runs => format!("{word} {}", clock(secs * runs as f64)),
-        })
+        Some(format!("{word} {}", clock(secs)))
     }
 }
 
-/// Stages that a load becomes.
-fn unfolded(load: &Load) -> u64 {
-    match load {
-        Load::Sweep {
-            over: Over::Rate,
-            steps,
-            ..
-        } => u64::from(steps.get()) + 1,
-        Load::Sweep { steps, .. } => u64::from(steps.get()),
-        Load::Search { from, max, .. } => probes(*from, *max),
-        _ => 1,
-    }
+fn lower_first(words: &str) -> String {
+    words.replacen("About", "about", 1)
 }
 
-/// The most probes of a search: doublings up to the most, then halvings of a gap of factor 2 until it is under 10 %.
-fn probes(from: f64, max: f64) -> u64 {
-    const HALVINGS: f64 = 4.0;
-    let doublings = (max / from).log2().ceil().max(0.0) + 1.0;
-    whole(doublings + HALVINGS)
-}
-
-/// Requests per second over a stage on average.
-fn mean_rate(load: &Load) -> f64 {
-    match load {
-        Load::Open {
-            rate, ramp: None, ..
-        } => *rate,
-        Load::Open {
-            ramp: Some(ramp), ..
-        } => match ramp.curve {
-            Curve::Exponential if (ramp.to / ramp.from - 1.0).abs() > 1e-9 => {
-                (ramp.to - ramp.from) / (ramp.to / ramp.from).ln()
-            }
-            _ => f64::midpoint(ramp.from, ramp.to),
-        },
-        _ => 0.0,
+/// Requests of a stage that its plan does not count, at one a second and user.
+fn more_requests(stage: &Stage) -> f64 {
+    let timed = stage.secs().unwrap_or(0.0) * f64::from(n_stages(&stage.load));
+    match (&stage.load, stage.end) {
+        (_, StageEnd::Requests(_)) => 0.0,
+        (Load::Closed { users, .. }, StageEnd::DurationSecs(_)) => timed * f64::from(users.get()),
+        (Load::Sweep { max_users, .. }, _) => timed * f64::from(max_users.get()),
+        (Load::Search { max, .. }, _) => timed * max,
+        // What a trace holds is not known here: it is asked about.
+        (Load::Replay { .. }, _) => f64::INFINITY,
+        (Load::Closed { .. } | Load::Open { .. }, _) => 0.0,
     }
 }
 
@@ -325,6 +262,7 @@ fn search_words(stage: &Stage, forecast: &Forecast) -> String {
 mod tests {
     use super::super::{EndKind, LengthKind, LoadForm, LoadKind};
     use super::*;
+    use crate::domain::Curve;
 
     fn said(change: fn(&mut LoadForm)) -> String {
         let mut load = LoadForm::default();

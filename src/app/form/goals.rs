@@ -65,13 +65,13 @@ impl GoalRow {
         self.metric.metric().unit
     }
 
-    /// `≤ ms` or `≥ tok/s`: which side is good, and the unit.
-    pub fn unit_words(&self) -> String {
-        let sign = match self.metric.metric().better {
-            Better::Lower => '≤',
-            Better::Higher => '≥',
+    /// In words: `p95 TTFT ≤ 500 ms`, or which side of the limit is good.
+    pub fn said(&self) -> String {
+        let side = match self.metric.metric().better {
+            Better::Lower => "At most that",
+            Better::Higher => "At least that",
         };
-        format!("{sign} {}", self.unit().label())
+        self.read().map_or_else(|_| side.to_owned(), |g| g.label())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Limits and goals: what requests should keep to, and when the run stops early.
 
-use egui::{Popup, Ui, vec2};
+use egui::{Popup, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::GoalRow;
 use super::goals::{preset_said, preset_words};
@@ -8,12 +8,13 @@ use super::panel::Draw;
 use super::parts::{Errors, error_below, note, number, pair};
 use crate::app::icons;
 use crate::app::menu;
-use crate::app::theme::size;
+use crate::app::theme::{Theme, radius, size};
 use crate::app::widgets::{self, Button, Field};
 use crate::domain::{GOAL_METRICS, GOAL_PRESETS, MAX_GOALS};
 
-const REMOVE: f32 = 24.0;
-const SHARE: f32 = 54.0;
+/// Width of the button that takes a row away.
+pub(super) const REMOVE: f32 = 20.0;
+const SHARE: f32 = 46.0;
 const GAP: f32 = 4.0;
 
 pub(super) fn limits_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -91,7 +92,7 @@ fn heads_ui(ui: &mut Ui) {
     let [metric, limit] = widths(ui);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = GAP;
-        for (words, width) in [("Goal for", metric), ("Share", SHARE), ("Limit", limit)] {
+        for (words, width) in [("Goal for", metric), ("Share, %", SHARE), ("Limit", limit)] {
             widgets::label_ui(ui, words, width, 18.0);
         }
     });
@@ -100,7 +101,7 @@ fn heads_ui(ui: &mut Ui) {
 /// Widths of the metric and of the limit.
 fn widths(ui: &Ui) -> [f32; 2] {
     let room = ui.available_width() - SHARE - REMOVE - 3.0 * GAP;
-    let metric = (room * 0.48).floor();
+    let metric = (room * 0.5).floor().min(room - 80.0);
     [metric, room - metric]
 }
 
@@ -125,17 +126,17 @@ fn row_ui(ui: &mut Ui, i: usize, row: &mut GoalRow) -> bool {
         Field::new(&name, &mut row.percent)
             .bare()
             .hint("95")
-            .unit("%")
             .width(SHARE)
             .show(ui)
             .on_hover_text("So many of the values have to be within the limit: 95 is the p95");
         let name = format!("Limit of goal {n}");
-        let unit = row.unit_words();
+        let (unit, said) = (row.unit().label(), row.said());
         Field::new(&name, &mut row.limit)
             .bare()
-            .unit(&unit)
+            .unit(unit)
             .width(limit_width)
-            .show(ui);
+            .show(ui)
+            .on_hover_text(said);
         let name = format!("Remove goal {n}");
         remove_ui(ui, &name)
     })
@@ -144,12 +145,15 @@ fn row_ui(ui: &mut Ui, i: usize, row: &mut GoalRow) -> bool {
 
 /// A small button that takes a row away.
 pub(super) fn remove_ui(ui: &mut Ui, name: &str) -> bool {
-    ui.allocate_ui_with_layout(
-        vec2(REMOVE, size::CONTROL),
-        egui::Layout::centered_and_justified(egui::Direction::TopDown),
-        |ui| ui.add(Button::icon_only(icons::CLOSE, name)).clicked(),
-    )
-    .inner
+    let theme = Theme::of(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(REMOVE, size::CONTROL), Sense::click());
+    let lit = response.hovered() || response.has_focus();
+    let ink = if lit { theme.text } else { theme.muted };
+    widgets::icon(ui.painter(), rect.center(), icons::CLOSE, 16.0, ink);
+    widgets::focus_ring(ui, &response, rect.shrink(1.0), radius::INNER);
+    let enabled = ui.is_enabled();
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
+    response.on_hover_text(name).clicked()
 }
 
 fn presets_ui(ui: &mut Ui, goals: &mut Vec<GoalRow>) {

@@ -5,6 +5,7 @@ mod from_plan;
 mod goals;
 mod goals_ui;
 mod issues;
+mod length;
 mod load;
 mod load_ui;
 mod model;
@@ -28,12 +29,11 @@ mod vary_ui;
 pub use forecast::Forecast;
 pub(crate) use from_plan::grouped;
 pub use goals::GoalRow;
+pub use length::{LengthForm, LengthShape};
 pub use load::{ArrivalKind, EndKind, LengthKind, LoadForm, LoadKind, RampForm};
 pub use model::{AdvancedForm, ColdForm, Form, InputEntry, KeySource, LimitsForm, TargetForm};
 pub use panel::form_ui;
-pub use prompts::{
-    LengthForm, LengthShape, OutputKind, PromptSource, PromptsForm, SharingKind, TokenizerKind,
-};
+pub use prompts::{OutputKind, PromptSource, PromptsForm, SharingKind, TokenizerKind};
 pub(crate) use summary::most_load;
 pub use template::TemplateForm;
 pub(crate) use to_plan::extra_body_issue;

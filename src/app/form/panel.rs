@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use egui::{Align, Align2, Layout, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use super::parts::Errors;
-use super::{Forecast, Form, Section, most_load};
+use super::{Form, Section, most_load};
 use crate::app::actions::Action;
 use crate::app::dialogs::BrowseFor;
 use crate::app::icons;
@@ -259,8 +259,11 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let area = Rect::from_min_size(pos2(left, rect.top()), vec2(room, rect.height()));
     let response = ui.interact(area, ui.scope_id().with("footer"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));
-    for text in draw.errors.homeless() {
-        response.clone().on_hover_text(text);
+    let homeless: Vec<&str> = draw.errors.homeless().collect();
+    if homeless.is_empty() {
+        response.on_hover_text(&name);
+    } else {
+        response.on_hover_text(homeless.join("\n"));
     }
     let area = Rect::from_min_max(rect.min, pos2(rect.right() - 16.0, rect.bottom()));
     let layout = Layout::right_to_left(Align::Center);
@@ -280,7 +283,7 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 
 fn footer_words(state: &AppState) -> (String, String) {
     let n = state.n_blocking();
-    let Some(plan) = state.plan() else {
+    let (Some(plan), Some(forecast)) = (state.plan(), state.forecast()) else {
         let things = if n == 1 {
             "1 thing to fix".to_owned()
         } else {
@@ -288,7 +291,6 @@ fn footer_words(state: &AppState) -> (String, String) {
         };
         return ("Not ready".to_owned(), things);
     };
-    let forecast = Forecast::of(plan);
     let stages = match forecast.stages {
         0 | 1 => None,
         n if forecast.at_most => Some(format!("up to {n} stages")),

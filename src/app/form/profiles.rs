@@ -89,7 +89,7 @@ impl AppState {
     /// The profile that the form goes by: its title, and whether values were changed since.
     pub fn profile(&self) -> Option<(&str, bool)> {
         let word = self.form.profile.trim();
-        if word.is_empty() {
+        if word.is_empty() || word == DEMO {
             return None;
         }
         let preset = self.presets.iter().find(|p| p.profile() == word);

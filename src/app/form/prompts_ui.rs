@@ -12,6 +12,9 @@ use crate::app::theme::Theme;
 use crate::app::widgets::{self, Field, Switch};
 use crate::domain::{PromptOrder, Protocol};
 
+const INPUT: &str = "Input tokens";
+const OUTPUT: &str = "Output tokens";
+
 pub(super) fn prompts_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let is_gradio = draw.form.target.protocol == Protocol::Gradio;
     Field::new("System prompt", &mut draw.form.prompts.system)
@@ -98,7 +101,7 @@ fn cut_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     widgets::tick(ui, &mut prompts.cut, "Cut prompts to a length")
         .on_hover_text("In tokens; shorter prompts stay as they are");
     if prompts.cut {
-        length_ui(ui, "Input tokens", &mut prompts.input, error);
+        length_ui(ui, INPUT, &mut prompts.input, error);
     }
 }
 
@@ -106,7 +109,7 @@ fn synthetic_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let errors = draw.errors;
     let prompts = &mut draw.form.prompts;
     let error = errors.at("workload.input_tokens");
-    length_ui(ui, "Input tokens", &mut prompts.input, error);
+    length_ui(ui, INPUT, &mut prompts.input, error);
     let sharings = worded(SharingKind::ALL, SharingKind::label);
     let tip = "What a prefix cache lives on: nothing is common, or the beginning of each prompt, or all of it";
     let PromptsForm { sharing, share, .. } = prompts;
@@ -137,7 +140,10 @@ fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, error: Option<&s
     let lower = label.to_lowercase();
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        super::parts::label_above(ui, label);
+        // The answers' length has a label and a switch above this one.
+        if label == INPUT {
+            super::parts::label_above(ui, label);
+        }
         let name = format!("How {lower} are drawn");
         Switch::new(&name, &mut length.shape, &shapes)
             .full_width()
@@ -145,15 +151,17 @@ fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, error: Option<&s
             .on_hover_text("One for each request, by the seed");
     });
     let two = |ui: &mut Ui, fields: [(&str, &mut String); 2]| {
-        let [(a, left), (b, right)] = fields;
-        let names = [a, b].map(|part| format!("{part} {lower}"));
+        let [(left, left_text), (right, right_text)] = fields;
+        let names = [left, right].map(|part| format!("{part} {lower}"));
         pair(
             ui,
             |ui| {
-                Field::new(&names[0], left).show(ui);
+                let field = Field::new(left, left_text).name(&names[0]);
+                field.unit("tokens").show(ui);
             },
             |ui| {
-                Field::new(&names[1], right).show(ui);
+                let field = Field::new(right, right_text).name(&names[1]);
+                field.unit("tokens").show(ui);
             },
         );
     };
@@ -167,17 +175,14 @@ fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, error: Option<&s
     } = length;
     match shape {
         LengthShape::Fixed => {
-            let name = format!("{label} of each prompt").replace(
-                "Output tokens of each prompt",
-                "Output tokens of each answer",
-            );
+            let name = format!("Number of {lower}");
             Field::new(&name, fixed)
                 .bare()
                 .hint("200, or normal:200,10,180,220")
                 .show(ui);
         }
         LengthShape::Normal => {
-            two(ui, [("Mean", mean), ("Deviation of", sd)]);
+            two(ui, [("Mean", mean), ("Deviation", sd)]);
             two(ui, [("Least", min), ("Most", max)]);
         }
         LengthShape::Uniform => two(ui, [("Least", min), ("Most", max)]),
@@ -232,7 +237,7 @@ fn output_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         }
         OutputKind::Drawn => {
             let error = errors.at("workload.output_tokens");
-            length_ui(ui, "Output tokens", &mut prompts.output_length, error);
+            length_ui(ui, OUTPUT, &mut prompts.output_length, error);
         }
     }
     widgets::tick(ui, &mut prompts.ignore_eos, "Answer up to the limit").on_hover_text(

@@ -80,7 +80,9 @@ fn sweep_of_users(n: u32, most: u32) -> Vec<Step> {
             short: users.to_string(),
         }
     };
-    (0..n).map(users).collect()
+    let mut steps: Vec<Step> = (0..n).map(users).collect();
+    steps.dedup_by(|a, b| a.name == b.name);
+    steps
 }
 
 pub(super) fn staircase_ui(ui: &mut Ui, stages: &[Stage], run: Option<&RunState>) {

@@ -2,7 +2,7 @@
 
 use egui::{Popup, PopupCloseBehavior, ScrollArea, Ui};
 
-use super::goals_ui::remove_ui;
+use super::goals_ui::{REMOVE, remove_ui};
 use super::panel::Draw;
 use super::parts::{choice_field, error_below, label_above, note};
 use super::{Forecast, VaryRow};
@@ -43,9 +43,9 @@ pub(super) fn vary_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         draw.form.vary.push(VaryRow::default());
     }
     if !draw.form.vary.is_empty()
-        && let Some(plan) = draw.state.plan()
+        && let Some(forecast) = draw.state.forecast()
     {
-        note(ui, &runs_words(&Forecast::of(plan)));
+        note(ui, &runs_words(forecast));
     }
 }
 
@@ -63,7 +63,6 @@ pub(super) fn runs_words(forecast: &Forecast) -> String {
 
 /// One varied field; says whether it is to go.
 fn row_ui(ui: &mut Ui, i: usize, row: &mut VaryRow) -> bool {
-    const REMOVE: f32 = 28.0;
     let n = i + 1;
     let width = ui.available_width();
     ui.scope(|ui| {
@@ -72,7 +71,12 @@ fn row_ui(ui: &mut Ui, i: usize, row: &mut VaryRow) -> bool {
         let gone = ui
             .horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = 4.0;
-                field_choice_ui(ui, &format!("Field {n}"), &mut row.field, width - REMOVE);
+                field_choice_ui(
+                    ui,
+                    &format!("Field {n}"),
+                    &mut row.field,
+                    width - REMOVE - 4.0,
+                );
                 remove_ui(ui, &format!("Vary field {n} no more"))
             })
             .inner;

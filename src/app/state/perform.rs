@@ -8,7 +8,7 @@ use super::reach::{host_of, is_big, sends_key_in_the_clear};
 use super::{AppState, MeasureShows, OpenFor, PlanHome, Reach, UseAs, WindowRequest};
 use crate::app::actions::{Action, View};
 use crate::app::dialogs::{BrowseFor, Dialog};
-use crate::app::form::{Forecast, Form, Section, most_load};
+use crate::app::form::{Form, Section, most_load};
 use crate::app::palette::Palette;
 use crate::domain::{RunData, Target};
 use crate::session::{Command, SaveWhat, SecretText};
@@ -111,7 +111,7 @@ impl AppState {
         if self.asks_about_key(&plan.target, Action::Start) {
             return;
         }
-        let forecast = Forecast::of(&plan);
+        let forecast = self.forecast().cloned().unwrap_or_default();
         if Reach::of(&plan.target.url) == Reach::Elsewhere && is_big(&forecast) {
             self.dialog = Some(Dialog::ConfirmBig {
                 host: host_of(&plan.target.url),
