@@ -15,6 +15,10 @@
 mod bare;
 
 #[cfg(target_os = "linux")]
+#[path = "cost/pace.rs"]
+mod pace;
+
+#[cfg(target_os = "linux")]
 #[path = "cost/recorder.rs"]
 mod recorder;
 
@@ -32,12 +36,17 @@ fn main() {
             args[at + 3].parse().unwrap(),
         );
     }
-    let asks = |part: &str| args.iter().any(|arg| arg == part);
-    if asks("streams") || !asks("recorder") {
-        streams::measure();
-    }
-    if asks("recorder") || !asks("streams") {
-        recorder::measure();
+    let parts: [(&str, fn()); 3] = [
+        ("streams", streams::measure),
+        ("recorder", recorder::measure),
+        ("pace", pace::measure),
+    ];
+    let is_asked = |name: &str| args.iter().any(|arg| arg == name);
+    let all = parts.iter().all(|(name, _)| !is_asked(name));
+    for (name, measure) in parts {
+        if all || is_asked(name) {
+            measure();
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The engine end to end: a whole run over loopback against a small server that does exactly what its script says.
 
+mod loads;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -295,7 +297,6 @@ fn start(plan: Plan, adapter: SharedAdapter) -> Started {
         adapter,
         connector,
         prompts,
-        traces: Vec::new(),
         file: None,
     };
     Started {
@@ -768,7 +769,6 @@ fn a_blocked_measuring_thread_makes_the_run_invalid() {
         head: head(plan, &clock),
         clock: clock.clone(),
         adapter: None,
-        traces: Vec::new(),
         file: None,
     };
     let (outlets, kept, _, _) = outlets();

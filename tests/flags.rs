@@ -189,6 +189,47 @@ fn each_flag_is_the_plans_field() {
 }
 
 #[test]
+fn set_reaches_every_kind_of_load_field_by_field() {
+    let home = tempfile::tempdir().unwrap();
+    for (flags, sets) in [
+        (
+            "--rate 7.5 --arrival constant --when-full drop",
+            "stages.0.rate=7.5 stages.0.load.arrival=constant stages.0.when_full=drop stages.0.duration_secs=30",
+        ),
+        (
+            "--sweep 10",
+            "stages.0.load.kind=sweep stages.0.duration_secs=30",
+        ),
+        (
+            "--sweep 6 --max-users 9 --over users",
+            "stages.0.steps=6 stages.0.max_users=9 stages.0.over=users stages.0.duration_secs=30",
+        ),
+        (
+            "--search --goal ttft:1s --max 50",
+            "goals.0=ttft:1s stages.0.max=50 stages.0.duration_secs=30",
+        ),
+        (
+            "--replay Cargo.toml --time-scale 3",
+            "stages.0.replay=Cargo.toml stages.0.time_scale=3 stages.0.whole_trace=true",
+        ),
+        (
+            "--tiers 4 --requests 9",
+            "stages.0.rate=2 stages.0.users=4 stages.0.requests=9",
+        ),
+    ] {
+        let mut by_flags = vec!["--url", URL];
+        by_flags.extend(flags.split(' '));
+        let mut by_sets = vec!["--url", URL];
+        by_sets.extend(sets.split(' ').flat_map(|set| ["--set", set]));
+        assert_eq!(
+            shown(home.path(), &by_flags),
+            shown(home.path(), &by_sets),
+            "{flags}"
+        );
+    }
+}
+
+#[test]
 fn what_contradicts_is_said_once_at_its_flag() {
     let home = tempfile::tempdir().unwrap();
     for (flags, issues) in [

@@ -1,8 +1,9 @@
 //! OpenAI-compatible wires: the corpus of streams, captured conversations of real servers, and the questions asked before a
 //! run.
 
-mod exchange;
-mod prepare;
+pub(crate) mod exchange;
+pub(crate) mod prepare;
+mod responses;
 mod sse;
 mod transcript;
 
@@ -18,7 +19,7 @@ fn data_file(name: &str) -> Value {
 }
 
 /// The corpus' cases of one framing.
-fn corpus(proto: &str) -> Vec<Value> {
+pub(crate) fn corpus(proto: &str) -> Vec<Value> {
     let cases = data_file("sse-corpus.json")["cases"].take();
     let Value::Array(mut cases) = cases else {
         panic!("the corpus holds no cases");
@@ -33,7 +34,7 @@ fn ns_from_secs(secs: f64) -> u64 {
 }
 
 /// A case's chunks.
-fn bytes_of(case: &Value) -> Vec<Vec<u8>> {
+pub(crate) fn bytes_of(case: &Value) -> Vec<Vec<u8>> {
     let chunks = case["chunks_b64"].as_array().unwrap();
     chunks
         .iter()

@@ -624,6 +624,110 @@ fn llamacpp_is_found_at_any_of_its_addresses() {
     }
 }
 
+/// What llama.cpp itself counts in a text.
+fn n_tokens_by_llamacpp(text: &str) -> u64 {
+    let base = address(LLAMACPP);
+    let host = base.trim_start_matches("http://").trim_end_matches("/v1");
+    let body = serde_json::json!({ "content": text }).to_string();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let head = format!(
+        "POST /tokenize HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (from, to) = (answer.find('{').unwrap(), answer.rfind('}').unwrap());
+    let answer: Value = serde_json::from_str(&answer[from..=to]).unwrap();
+    answer["tokens"].as_array().unwrap().len() as u64
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
+fn llamacpp_counts_in_synthetic_prompts_what_was_asked() {
+    for sharing in ["unique", "shared:0.5", "fixed"] {
+        let sharing = format!("workload.sharing={sharing}");
+        let args = [
+            "--iterations",
+            "8",
+            "--set",
+            "keep_text=true",
+            "--set",
+            &sharing,
+            "--set",
+            "workload.tokenizer=server",
+            "--set",
+            "workload.input_tokens=normal:120,30,60,200",
+            "--set",
+            "workload.output_tokens=uniform:3..8",
+            "--set",
+            "workload.ignore_eos=true",
+        ];
+        let measured = llamacpp("openai-chat", &args).expect_done();
+        let facts = &measured.lines[0]["workload"];
+        assert!(
+            facts["tokenizer"].as_str().unwrap().ends_with("/tokenize"),
+            "{facts}"
+        );
+        assert_eq!(facts["notes"], Value::Null, "{facts}");
+        let requests = measured.requests();
+        assert_eq!(requests.len(), 8);
+        for request in requests {
+            let text = request["prompt"]["text"].as_str().unwrap();
+            assert_eq!(
+                request["tokens_in_asked"],
+                n_tokens_by_llamacpp(text),
+                "{text}"
+            );
+            if request["outcome"] == "ok" {
+                assert_eq!(request["tokens_out"], request["tokens_out_asked"]);
+                // The chat's own frame comes on top.
+                assert!(request["tokens_in"].as_u64() > request["tokens_in_asked"].as_u64());
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
+fn llamacpp_is_asked_the_rows_of_a_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talks.json");
+    let rows = serde_json::json!([
+        {"id": "a", "conversations": [
+            {"from": "system", "value": "Be brief"}, {"from": "human", "value": "One?"},
+            {"from": "gpt", "value": "recorded"}, {"from": "human", "value": "Two?"}]},
+        {"conversations": [{"role": "user", "content": "Alone?"}]},
+    ]);
+    std::fs::write(&path, rows.to_string()).unwrap();
+    let dataset = format!("workload.dataset={}", path.display());
+    let args = [
+        "--iterations",
+        "2",
+        "--max-tokens",
+        "3",
+        "--set",
+        "keep_text=true",
+        "--set",
+        &dataset,
+    ];
+    let measured = llamacpp("openai-chat", &args).expect_done();
+    let texts: Vec<&Value> = measured
+        .requests()
+        .iter()
+        .map(|r| &r["prompt"]["text"])
+        .collect();
+    assert_eq!(texts, ["Be brief\n\nOne?", "Alone?"]);
+    let facts = &measured.lines[0]["workload"];
+    assert_eq!(
+        (
+            &facts["n_rows"],
+            facts["dataset_hash"].as_str().unwrap().len()
+        ),
+        (&2.into(), 64)
+    );
+}
+
 #[test]
 #[ignore = "needs real servers: packaging/check.sh starts them"]
 fn llamacpp_refusals_are_failures_with_its_words() {

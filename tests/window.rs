@@ -4,9 +4,12 @@
 mod data;
 mod forms;
 mod gallery;
+mod loads;
 mod measure;
 mod pictures;
 mod raster;
+mod steering;
+mod varied;
 
 use std::sync::Arc;
 
@@ -23,7 +26,7 @@ pub(super) fn finished() -> inferometer::domain::RunData {
 fn window_with(ctx: &egui::Context, run: Option<RunData>) -> Window {
     let mut window = Window::new(ctx, Options::default());
     if let Some(run) = run {
-        window.state.load_plan(run.plan(), PlanHome::Nowhere);
+        window.state.load_plan(&run.head.plan, PlanHome::Nowhere);
         show(&mut window, run);
     }
     window

@@ -78,7 +78,6 @@ pub(super) fn measure() {
         head: head(plan, &clock),
         clock: clock.clone(),
         adapter: None,
-        traces: Vec::new(),
         file: None,
     };
     let (sender, mut snapshots) = watch::channel(None);

@@ -32,6 +32,11 @@ pub enum Action {
     /// Lets what is in flight end; asked again, it aborts.
     Stop,
     SendOne,
+    PauseResume,
+    /// Fewer users or requests per second in the stage under way.
+    LevelDown,
+    LevelUp,
+    Mark,
     /// Load the plan of the run shown into the form.
     RunAgain,
     /// The person has restarted the server, as the cold probe asked.
@@ -44,6 +49,10 @@ pub enum Action {
     /// Show the run of the Measure view in Compare, its cold requests against its warm ones.
     CompareThis,
     CompareTicked,
+    /// The runs of the varied plan that the run shown belongs to, by parameter.
+    CompareParameter,
+    /// Goals in place of the stages in the table, and back.
+    ShowGoals,
     ShowPalette,
     ShowSettings,
     ShowKeys,
@@ -137,7 +146,7 @@ const HELP: Option<Menu> = Some(Menu::Help);
 
 /// Every action, in the order of the menus.
 #[rustfmt::skip]
-pub const ACTIONS: [ActionInfo; 31] = [
+pub const ACTIONS: [ActionInfo; 37] = [
     row(Action::NewPlan, FILE, "New plan", "An empty form; undo brings the old one back", &[cmd(Key::N)], i::ICON_NOTE_ADD),
     row(Action::Open, FILE, "Open…", "Open runs or a plan", &[cmd(Key::O)], i::ICON_FOLDER_OPEN),
     group(row(Action::Save, FILE, "Save plan", "Write the form as a plan file", &[cmd(Key::S)], i::ICON_SAVE)),
@@ -151,7 +160,11 @@ pub const ACTIONS: [ActionInfo; 31] = [
     row(Action::Start, RUN, "Start", "Run the plan", &[cmd(Key::Enter)], i::ICON_PLAY_ARROW),
     row(Action::Stop, RUN, "Stop", "Let what is in flight end; again: abort", &[plain(Key::Escape), cmd(Key::Period)], i::ICON_STOP),
     group(row(Action::SendOne, RUN, "Send one", "Send one request and show everything that came back", &[cmd(Key::T)], i::ICON_SEND)),
-    row(Action::RunAgain, RUN, "Run again", "Load the plan of the run shown into the form", &[], i::ICON_REFRESH),
+    group(row(Action::PauseResume, RUN, "Pause or resume", "Send nothing until it goes on; what is in flight ends", &[plain(Key::P)], i::ICON_PAUSE)),
+    row(Action::LevelUp, RUN, "More load", "More users, or requests per second, in the stage under way", &[plain(Key::Plus), plain(Key::Equals)], i::ICON_ADD),
+    row(Action::LevelDown, RUN, "Less load", "Fewer users, or requests per second, in the stage under way", &[plain(Key::Minus)], i::ICON_REMOVE),
+    row(Action::Mark, RUN, "Mark this moment…", "A line with your words on the axis of time", &[plain(Key::M)], i::ICON_FLAG),
+    group(row(Action::RunAgain, RUN, "Run again", "Load the plan of the run shown into the form", &[], i::ICON_REFRESH)),
     row(Action::ServerRestarted, RUN, "The server is restarted", "Go on with the cold probe", &[], i::ICON_RESTART_ALT),
     row(Action::ShowView(View::Measure), VIEW, "Measure", "Form and live charts", &[cmd(Key::Num1)], i::ICON_SPEED),
     row(Action::ShowView(View::Runs), VIEW, "Runs", "The library of run files", &[cmd(Key::Num2)], i::ICON_TABLE_ROWS),
@@ -159,6 +172,8 @@ pub const ACTIONS: [ActionInfo; 31] = [
     group(row(Action::ShowRun, VIEW, "Show the run", "Charts instead of the test request", &[], i::ICON_SPEED)),
     row(Action::ShowTest, VIEW, "Show the test request", "What the last test request showed", &[], i::ICON_NETWORK_CHECK),
     row(Action::CompareThis, VIEW, "Cold against warm", "Compare the cold requests of the run shown with its warm ones", &[], i::ICON_COMPARE_ARROWS),
+    row(Action::CompareParameter, VIEW, "By parameter", "The runs of a varied plan in one table and chart", &[], i::ICON_STACKED_LINE_CHART),
+    row(Action::ShowGoals, VIEW, "Goals by stage", "Goals in place of the stages in the table, and back", &[plain(Key::G)], i::ICON_TARGET),
     row(Action::CompareTicked, None, "Compare ticked runs", "Compare the two runs that are ticked", &[], i::ICON_COMPARE_ARROWS),
     group(row(Action::ZoomIn, VIEW, "Larger", "Everything larger", &[cmd(Key::Plus), cmd(Key::Equals)], i::ICON_ZOOM_IN)),
     row(Action::ZoomOut, VIEW, "Smaller", "Everything smaller", &[cmd(Key::Minus)], i::ICON_ZOOM_OUT),
@@ -228,8 +243,20 @@ impl Action {
             ),
             Self::CompareTicked => match state.library.n_ticked() {
                 2 => None,
+                n if n > 2 && state.library.ticked_group().is_some() => None,
                 n => Some(format!("Tick two runs to compare; {n} ticked")),
             },
+            Self::CompareParameter => off(
+                state.group_at_hand().is_none(),
+                "No run of a varied plan is shown or in the library",
+            ),
+            Self::PauseResume => state.why_not_steer(),
+            Self::Mark => state.why_not_mark(),
+            Self::LevelDown | Self::LevelUp => state.why_not_level(),
+            Self::ShowGoals => off(
+                state.run_shown().is_none_or(|r| r.plan().goals.is_empty()),
+                "The run shown has no goals",
+            ),
             _ => None,
         }
     }
@@ -280,9 +307,11 @@ pub fn pressed(ctx: &egui::Context, state: &AppState) -> Vec<Action> {
     rows.sort_by_key(|(key, _)| !key.modifiers.shift);
     for (key, action) in rows {
         let is_plain = !key.modifiers.any();
+        // A letter belongs to the field that is typed in.
+        let is_typed = is_plain && key.logical_key != Key::Escape && ctx.text_edit_focused();
         // A plain key belongs to what is open above the window first, and only means Stop while there is a run.
         let is_taken = is_plain && (state.has_overlay() || action.why_not(state).is_some());
-        if !is_taken && ctx.input_mut(|input| input.consume_shortcut(key)) {
+        if !is_taken && !is_typed && ctx.input_mut(|input| input.consume_shortcut(key)) {
             found.push(action);
         }
     }

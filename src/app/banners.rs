@@ -13,16 +13,29 @@ const MARGIN: f32 = 16.0;
 pub fn banners_ui(ui: &mut Ui, state: &mut AppState) {
     let mut dismissed = None;
     for (i, banner) in state.banners.iter().enumerate() {
-        if banner_ui(ui, i, banner) {
-            dismissed = Some(i);
+        let answer = banner_ui(ui, i, banner);
+        if answer != Answer::Stay {
+            dismissed = Some((i, answer));
         }
     }
-    if let Some(i) = dismissed {
-        state.banners.remove(i);
+    if let Some((i, answer)) = dismissed {
+        let banner = state.banners.remove(i);
+        if let (Answer::Do, Some(action)) = (answer, banner.action) {
+            state.perform(action);
+        }
     }
 }
 
-fn banner_ui(ui: &mut Ui, i: usize, banner: &Banner) -> bool {
+/// What was done with a banner.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Answer {
+    Stay,
+    Dismiss,
+    /// Its action was asked for.
+    Do,
+}
+
+fn banner_ui(ui: &mut Ui, i: usize, banner: &Banner) -> Answer {
     let theme = Theme::of(ui);
     let (color, icon, word) = match banner.kind {
         BannerKind::Failed => (theme.invalid, icons::ERROR, "Failed"),
@@ -60,10 +73,23 @@ fn banner_ui(ui: &mut Ui, i: usize, banner: &Banner) -> bool {
     painter.galley(at.min.round(), galley, theme.text);
     let name = format!("{word}: {}", banner.text);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Alert, true, &name));
-    let area = Rect::from_center_size(pos2(rect.right() - 22.0, rect.center().y), vec2(28.0, 28.0));
-    ui.scope_builder(
-        UiBuilder::new().max_rect(area).id_salt(("banner", i)),
-        |ui| ui.add(Button::icon_only(icons::CLOSE, "Dismiss")).clicked(),
-    )
+    let area = Rect::from_min_max(rect.min, rect.max - vec2(8.0, 0.0));
+    let layout = egui::Layout::right_to_left(egui::Align::Center);
+    let builder = UiBuilder::new()
+        .max_rect(area)
+        .layout(layout)
+        .id_salt(("banner", i));
+    ui.scope_builder(builder, |ui| {
+        let close = Button::icon_only(icons::CLOSE, "Dismiss");
+        if ui.add(close).clicked() {
+            return Answer::Dismiss;
+        }
+        if let Some(action) = banner.action
+            && ui.add(Button::new(action.text())).clicked()
+        {
+            return Answer::Do;
+        }
+        Answer::Stay
+    })
     .inner
 }

@@ -171,14 +171,19 @@ impl Window {
                     test_view::test_view_ui(ui, &mut self.state);
                     return;
                 }
-                let empty = self.state.empty();
-                measure::measure_ui(
-                    ui,
-                    self.state.run_shown().map(|r| r.as_ref()),
-                    &empty,
-                    &mut self.measure,
-                    out,
-                );
+                let (empty, controls) = (self.state.empty(), self.state.controls());
+                if std::mem::take(&mut self.state.toggles_goals) {
+                    self.measure.toggle_goals();
+                }
+                let mut level = std::mem::take(&mut self.state.level);
+                let given = measure::Given {
+                    run: self.state.run_shown().map(|r| r.as_ref()),
+                    empty: &empty,
+                    controls: &controls,
+                    level: &mut level,
+                };
+                measure::measure_ui(ui, given, &mut self.measure, out);
+                self.state.level = level;
             });
     }
 }

@@ -6,6 +6,7 @@ use egui::{
 
 use super::actions::{Action, View};
 use super::icons::{self, MaterialIcon};
+use super::measure::model::stage_words;
 use super::theme::{Text, Theme, radius, size};
 use super::widgets::{self, Button};
 use crate::chart::format;
@@ -119,7 +120,6 @@ impl Status {
             file_size: bytes(run.file_bytes),
             ..Self::default()
         };
-        let n_stages = run.plan().stages.len();
         match &run.state {
             RunState::Preparing { what } => {
                 "Preparing".clone_into(&mut status.headline);
@@ -138,7 +138,13 @@ impl Status {
                 } else if matches!(run.state, RunState::Paused(_)) {
                     "Paused".to_owned()
                 } else {
-                    format!("Stage {} of {n_stages}", progress.stage.index() + 1)
+                    let (place, level) = stage_words(run, progress.stage);
+                    // Of a sweep or a search the load is no part of the plan that a person knows.
+                    if run.head.plan.stages.iter().any(|s| s.load.unfolds()) {
+                        format!("{place}: {level}")
+                    } else {
+                        place
+                    }
                 };
                 #[expect(clippy::cast_possible_truncation, reason = "a share for a bar")]
                 let share = progress.share.clamp(0.0, 1.0) as f32;

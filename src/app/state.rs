@@ -19,11 +19,13 @@ use crate::session::Command;
 
 mod events;
 mod files;
+mod live;
 mod perform;
 mod reach;
 mod shell;
 
 pub use files::UseAs;
+pub use live::{Controls, LevelField};
 pub use reach::{Reach, host_of, is_loopback, sends_key_in_the_clear};
 pub(crate) use shell::{address_of, tilde};
 
@@ -101,6 +103,8 @@ pub enum BannerKind {
 pub struct Banner {
     pub kind: BannerKind,
     pub text: String,
+    /// What its button does.
+    pub action: Option<Action>,
 }
 
 /// What only a window can do; taken by the shell after each frame.
@@ -160,6 +164,10 @@ pub struct AppState {
     pub shown: Option<Arc<RunData>>,
     pub live: LiveSnapshot,
     pub running: Option<Running>,
+    /// The level of the stage under way, as the person types it.
+    pub level: LevelField,
+    /// The table of the Measure view is to show goals, or stages again.
+    pub(crate) toggles_goals: bool,
     /// A start was asked and not yet answered.
     pub starting: bool,
     /// Start as soon as the demo server is up.
@@ -229,6 +237,8 @@ impl AppState {
             shown: None,
             live: None,
             running: None,
+            level: LevelField::default(),
+            toggles_goals: false,
             starting: false,
             start_when_ready: false,
             closing: false,
@@ -282,10 +292,11 @@ impl AppState {
         self.undo.feed_state(now_secs, &self.form);
         let autosave = self.tick_autosave(now_secs);
         let undo = self.undo.is_in_flux().then_some(0.6);
-        match (autosave, undo) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let level = self.tick_level(now_secs);
+        [autosave, undo, level]
+            .into_iter()
+            .flatten()
+            .reduce(f64::min)
     }
 
     fn tick_autosave(&mut self, now_secs: f64) -> Option<f64> {
@@ -444,9 +455,20 @@ impl AppState {
     }
 
     pub fn banner(&mut self, kind: BannerKind, text: impl Into<String>) {
+        self.banner_with(kind, text, None);
+    }
+
+    /// A sentence with something to do about it.
+    pub(crate) fn banner_with(
+        &mut self,
+        kind: BannerKind,
+        text: impl Into<String>,
+        action: Option<Action>,
+    ) {
         let banner = Banner {
             kind,
             text: text.into(),
+            action,
         };
         if !self.banners.contains(&banner) {
             self.banners.push(banner);

@@ -22,6 +22,16 @@ pub enum AxisKind {
     Levels(Vec<f64>),
     /// Users on log2; a tick at each of these only.
     Users(Vec<f64>),
+    /// Plain numbers with a tick at each of these only, on log2 or from the first to the last; `unit` follows them in words.
+    Marked {
+        values: Vec<f64>,
+        is_log: bool,
+        unit: String,
+    },
+    /// Requests per second from 0.
+    Rate,
+    /// Words beside each other, at 0, 1, 2 …
+    Words(Vec<String>),
     /// Quantiles at log10(1/(1 − p)): p50, p90, p95, p99, p99.9.
     Percentile,
 }
@@ -80,7 +90,9 @@ impl Axis {
     pub fn place(&self, value: f64) -> f64 {
         match self.kind {
             AxisKind::LogMs | AxisKind::LogNumber => value.max(LOG_FLOOR).log10(),
-            AxisKind::Users(_) => value.max(LOG_FLOOR).log2(),
+            AxisKind::Users(_) | AxisKind::Marked { is_log: true, .. } => {
+                value.max(LOG_FLOOR).log2()
+            }
             AxisKind::Percentile => -(1.0 - value).max(1e-9).log10(),
             _ => value,
         }
@@ -90,7 +102,7 @@ impl Axis {
     pub fn value(&self, place: f64) -> f64 {
         match self.kind {
             AxisKind::LogMs | AxisKind::LogNumber => 10f64.powf(place),
-            AxisKind::Users(_) => place.exp2(),
+            AxisKind::Users(_) | AxisKind::Marked { is_log: true, .. } => place.exp2(),
             AxisKind::Percentile => 1.0 - 10f64.powf(-place),
             _ => place,
         }
@@ -99,12 +111,18 @@ impl Axis {
     /// The value at a place in words, for the cursor and tooltips.
     pub fn text(&self, place: f64) -> String {
         let value = self.value(place);
-        match self.kind {
+        match &self.kind {
             AxisKind::Number | AxisKind::LogNumber | AxisKind::Levels(_) => format::number(value),
             AxisKind::LogMs | AxisKind::Ms => format::ms(value),
             AxisKind::Share => format::percent(value),
             AxisKind::Time => format::clock(value),
             AxisKind::Users(_) => format::users(value),
+            AxisKind::Marked { unit, .. } => {
+                let words = format!("{} {unit}", format::number(value));
+                words.trim_end().to_owned()
+            }
+            AxisKind::Rate => format!("{} req/s", format::number(value)),
+            AxisKind::Words(words) => word_at(words, value).cloned().unwrap_or_default(),
             AxisKind::Percentile => format::quantile(value),
         }
     }
@@ -119,6 +137,8 @@ impl Axis {
             AxisKind::LogMs | AxisKind::LogNumber => self.log_ticks(room),
             AxisKind::Users(levels) => self.at(levels, format::count),
             AxisKind::Levels(levels) => self.at(levels, format::number),
+            AxisKind::Marked { values, .. } => self.at(values, format::number),
+            AxisKind::Words(words) => self.word_ticks(words),
             AxisKind::Percentile => {
                 let shown = QUANTILES.iter().map(|(q, label)| Tick {
                     place: self.place(*q),
@@ -135,7 +155,7 @@ impl Axis {
             }
             AxisKind::Share => self.every(self.linear_step(room), format::percent),
             AxisKind::Ms => self.every(self.linear_step(room), format::ms_tick),
-            AxisKind::Number => self.every(self.linear_step(room), format::number),
+            AxisKind::Number | AxisKind::Rate => self.every(self.linear_step(room), format::number),
         }
     }
 
@@ -154,6 +174,15 @@ impl Axis {
             .map(tick)
             .filter(|t| self.holds(t.place))
             .collect()
+    }
+
+    fn word_ticks(&self, words: &[String]) -> Vec<Tick> {
+        let tick = |(i, word): (usize, &String)| Tick {
+            place: i as f64,
+            label: word.clone(),
+        };
+        let ticks = words.iter().enumerate().map(tick);
+        ticks.filter(|t| self.holds(t.place)).collect()
     }
 
     /// 1, 2 or 5 times a power of ten, so that there is room for each label.
@@ -217,6 +246,13 @@ impl Axis {
         }
         ticks
     }
+}
+
+/// The word whose place is nearest.
+fn word_at(words: &[String], place: f64) -> Option<&String> {
+    let away = |i: usize| (i as f64 - place).abs();
+    let nearest = (0..words.len()).min_by(|a, b| away(*a).total_cmp(&away(*b)));
+    words.get(nearest?)
 }
 
 /// The end of an axis from 0 that holds `most`: it moves in few steps, so that a growing run does not shake.
@@ -323,6 +359,28 @@ mod tests {
         assert!((top_above(0.0) - 1.0).abs() < 1e-12);
         let low = Axis::new("", AxisKind::Levels(vec![0.0, 64.0]), (0.0, 64.0));
         assert_eq!(labels(&low, 24.0), ["0", "64"]);
+    }
+
+    #[test]
+    fn marked_values_and_words_have_a_tick_each() {
+        let marked = |is_log| AxisKind::Marked {
+            values: vec![16.0, 64.0, 256.0],
+            is_log,
+            unit: "tokens".to_owned(),
+        };
+        let axis = Axis::new("", marked(true), (3.5, 8.5));
+        assert_eq!(labels(&axis, 300.0), ["16", "64", "256"]);
+        assert_eq!(axis.text(6.0), "64 tokens");
+        assert!((axis.place(64.0) - 6.0).abs() < 1e-12);
+        let axis = Axis::new("", marked(false), (0.0, 300.0));
+        assert!((axis.ticks(300.0)[2].place - 256.0).abs() < 1e-12);
+        let words = vec!["q4".to_owned(), "q8".to_owned()];
+        let axis = Axis::new("", AxisKind::Words(words), (-0.5, 1.5));
+        assert_eq!(labels(&axis, 300.0), ["q4", "q8"]);
+        assert_eq!(axis.text(0.8), "q8");
+        let rate = Axis::new("", AxisKind::Rate, (0.0, 60.0));
+        assert_eq!(labels(&rate, 150.0), ["0", "20", "40", "60"]);
+        assert_eq!(rate.text(41.96), "42 req/s");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! How a metric is spread: histogram, percentiles, ECDF, of any number of series.
 
-use crate::domain::{METRICS, MetricId, Phase, RunData, StageIdx, Unit};
+use crate::domain::{Goal, METRICS, MetricId, Phase, RunData, StageIdx, Unit};
 use crate::stats;
 
+use super::goal::{self, goals_of};
 use super::{
     Axis, AxisKind, Bar, Chart, ChartTable, Colour, Dot, LabelSide, LegendEntry, Mark, Pane, Rule,
     Shape, Swatch, format,
@@ -41,19 +42,46 @@ impl Series {
     }
 }
 
+/// What a distribution is drawn with, besides its series.
+pub(super) struct Beside<'a> {
+    pub(super) id: MetricId,
+    /// Single values that the axis has to hold too.
+    pub(super) more: &'a [f64],
+    pub(super) goals: Vec<Goal>,
+    pub(super) why_empty: &'a str,
+}
+
+impl Beside<'_> {
+    fn of_run(run: &RunData, id: MetricId) -> Self {
+        Self {
+            id,
+            more: &[],
+            goals: goals_of(run, id),
+            why_empty: why_empty(run, id),
+        }
+    }
+
+    /// The axis of the series, single values and near goals; none without a series.
+    fn axis(&self, series: &[Series]) -> Option<Axis> {
+        let limits = goal::limits_near(&self.goals, all_values(series, self.more));
+        let values = all_values(series, self.more).chain(limits);
+        value_axis(self.id, log_caption(self.id), values)
+    }
+}
+
 /// Log-binned share of requests, one outline per stage, with p50 and p95.
 pub fn histogram(run: &RunData, id: MetricId) -> Chart {
-    histogram_of(&stage_series(run, id), id, &[], why_empty(run, id))
+    histogram_of(&stage_series(run, id), &Beside::of_run(run, id))
 }
 
 /// Value against log10(1/(1 − p)); dashed beyond what n supports.
 pub fn percentiles(run: &RunData, id: MetricId) -> Chart {
-    percentiles_of(&stage_series(run, id), id, &[], why_empty(run, id))
+    percentiles_of(&stage_series(run, id), &Beside::of_run(run, id))
 }
 
 /// Share of requests at or below a value.
 pub fn ecdf(run: &RunData, id: MetricId) -> Chart {
-    ecdf_of(&stage_series(run, id), id, &[], why_empty(run, id))
+    ecdf_of(&stage_series(run, id), &Beside::of_run(run, id))
 }
 
 /// One series per stage that has values.
@@ -173,17 +201,13 @@ fn all_values(series: &[Series], more: &[f64]) -> impl Iterator<Item = f64> {
 
 const TITLE: &str = "Latency distribution";
 
-pub(super) fn histogram_of(
-    series: &[Series],
-    id: MetricId,
-    more: &[f64],
-    why_empty: &str,
-) -> Chart {
-    let Some(x) = value_axis(id, log_caption(id), all_values(series, more)) else {
-        return Chart::empty(TITLE, why_empty);
+pub(super) fn histogram_of(series: &[Series], beside: &Beside<'_>) -> Chart {
+    let id = beside.id;
+    let Some(x) = beside.axis(series) else {
+        return Chart::empty(TITLE, beside.why_empty);
     };
     let mut chart = start(series, id, TITLE);
-    let mut marks = Vec::new();
+    let mut marks = goal::over_histogram(&beside.goals, &x);
     let mut most = 0.0f64;
     let mut rules = Vec::new();
     for (i, s) in series.iter().enumerate() {
@@ -278,14 +302,10 @@ fn quantile_rules(i: usize, s: &Series, x: &Axis, id: MetricId, n_series: usize)
     quantiles.iter().filter_map(rule).collect()
 }
 
-pub(super) fn percentiles_of(
-    series: &[Series],
-    id: MetricId,
-    more: &[f64],
-    why_empty: &str,
-) -> Chart {
-    let Some(y) = value_axis(id, log_caption(id), all_values(series, more)) else {
-        return Chart::empty(TITLE, why_empty);
+pub(super) fn percentiles_of(series: &[Series], beside: &Beside<'_>) -> Chart {
+    let id = beside.id;
+    let Some(y) = beside.axis(series) else {
+        return Chart::empty(TITLE, beside.why_empty);
     };
     let mut chart = start(series, id, TITLE);
     let mut x = Axis::new("", AxisKind::Percentile, (0.0, 3.0));
@@ -298,6 +318,9 @@ pub(super) fn percentiles_of(
         marks.extend(percentile_lines(i, s, &x, &y, supported, end));
     }
     x.range.0 = -0.02 * x.range.1;
+    let mut goals = goal::over_percentiles(&beside.goals, &x, &y);
+    goals.append(&mut marks);
+    let marks = goals;
     chart.x = x;
     chart.panes = vec![Pane::whole(y, marks)];
     chart
@@ -343,12 +366,13 @@ fn percentile_lines(
     marks
 }
 
-pub(super) fn ecdf_of(series: &[Series], id: MetricId, more: &[f64], why_empty: &str) -> Chart {
-    let Some(x) = value_axis(id, log_caption(id), all_values(series, more)) else {
-        return Chart::empty(TITLE, why_empty);
+pub(super) fn ecdf_of(series: &[Series], beside: &Beside<'_>) -> Chart {
+    let id = beside.id;
+    let Some(x) = beside.axis(series) else {
+        return Chart::empty(TITLE, beside.why_empty);
     };
     let mut chart = start(series, id, TITLE);
-    let mut marks = Vec::new();
+    let mut marks = goal::over_ecdf(&beside.goals, &x);
     for (i, s) in series.iter().enumerate() {
         let steps = ecdf_steps(s, &x);
         if series.len() <= MAX_BANDS {

@@ -5,21 +5,28 @@
 //! `look/tokens.md` section 6 fixes (widths of ink, opacities by theme) are named by [`Shape`] and [`Colour`], not numbered.
 
 mod axis;
+mod by_parameter;
 mod distribution;
 pub mod format;
+mod goal;
 mod load_curve;
 mod over_time;
 mod overlay;
 mod requests;
+mod sent;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use axis::{Axis, AxisKind, Tick};
+pub use by_parameter::{ByParameter, ParameterRun, by_parameter};
 pub use distribution::{ecdf, histogram, percentiles};
-pub use load_curve::{knee, load_curve};
+pub use goal::goal_words;
+pub use load_curve::{folds_back, has_rate_axis, load_curve};
 pub use over_time::{Throughput, over_time};
 pub use overlay::{Look, cold_over_warm, overlay};
 pub use requests::requests;
+pub use turns::turns;
 
 /// A chart: one x axis, one or two panes above each other.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,7 +94,10 @@ pub enum Colour {
     Failure,
     /// `line.strong`.
     Rule,
+    /// A goal's line, and the zone in which it is met.
     Ok,
+    /// The zone in which a goal is missed.
+    Caution,
     /// Parts of a request in the strip's stacked bars: waiting in a queue, waiting for the first token, streaming.
     PartQueue,
     PartWait,
@@ -150,6 +160,11 @@ pub enum Shape {
         to: f64,
         label: String,
     },
+    /// A rectangle of the plot in a goal's faint tint; an infinite side reaches to the plot's edge.
+    Zone {
+        x: (f64, f64),
+        y: (f64, f64),
+    },
     /// Filled rectangles in the series' fill opacity: histogram bins, stacked request bars.
     Bars {
         bars: Vec<Bar>,
@@ -181,10 +196,14 @@ pub enum Dot {
     Large,
     Medium,
     Small,
-    /// The same as a ring: errors above 1 %.
+    /// The same as a ring: errors above 1 %, or a probe whose goals are not told yet.
     LargeRing,
     MediumRing,
     SmallRing,
+    /// The same as a ×: a probe that missed its goals.
+    LargeCross,
+    MediumCross,
+    SmallCross,
     /// Many requests in one place; drawn as a request dot.
     Binned,
 }
@@ -211,10 +230,12 @@ pub enum Rule {
 }
 
 /// A chart as text.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChartTable {
     pub header: Vec<String>,
     pub rows: Vec<Vec<String>>,
+    /// Where each row stands on the x axis, in a chart of a few levels; empty in others. The first cell then names the level.
+    pub places: Vec<f64>,
 }
 
 impl Chart {
@@ -272,6 +293,12 @@ impl ChartTable {
         Self {
             header: header.iter().map(|h| (*h).to_owned()).collect(),
             rows: Vec::new(),
+            places: Vec::new(),
         }
+    }
+
+    fn push_at(&mut self, place: f64, row: Vec<String>) {
+        self.rows.push(row);
+        self.places.push(place);
     }
 }

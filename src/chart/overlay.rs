@@ -2,7 +2,8 @@
 
 use crate::domain::{MetricId, OutcomeKind, Phase, RunData, StageIdx};
 
-use super::distribution::{Series, ecdf_of, histogram_of, percentiles_of};
+use super::distribution::{Beside, Series, ecdf_of, histogram_of, percentiles_of};
+use super::goal::goals_of;
 use super::{Chart, Colour, Dot, LabelSide, LegendEntry, Mark, Shape, Swatch, format};
 
 /// Which of the three charts.
@@ -26,11 +27,20 @@ pub fn overlay(
     };
     let sides = [side("A", Colour::SideA, a), side("B", Colour::SideB, b)];
     let sides: Vec<Series> = sides.into_iter().filter(|s| !s.sorted.is_empty()).collect();
-    let why_empty = "Neither side has this figure";
+    // Only what both were asked for is a goal of the comparison.
+    let of_b = goals_of(b.0, id);
+    let mut goals = goals_of(a.0, id);
+    goals.retain(|g| of_b.contains(g));
+    let beside = Beside {
+        id,
+        more: &[],
+        goals,
+        why_empty: "Neither side has this figure",
+    };
     let mut chart = match look {
-        Look::Histogram => histogram_of(&sides, id, &[], why_empty),
-        Look::Percentiles => percentiles_of(&sides, id, &[], why_empty),
-        Look::Ecdf => ecdf_of(&sides, id, &[], why_empty),
+        Look::Histogram => histogram_of(&sides, &beside),
+        Look::Percentiles => percentiles_of(&sides, &beside),
+        Look::Ecdf => ecdf_of(&sides, &beside),
     };
     chart.title = match look {
         Look::Histogram => format!("{}, histogram", id.metric().short),
@@ -67,10 +77,16 @@ pub fn cold_over_warm(run: &RunData, id: MetricId, look: Look) -> Chart {
         return Chart::empty(&title, "This run has no cold request");
     }
     let sorted = warm.first().map(|s| s.sorted.clone()).unwrap_or_default();
+    let beside = Beside {
+        id,
+        more: &cold,
+        goals: goals_of(run, id),
+        why_empty: "",
+    };
     let mut chart = match look {
-        Look::Histogram => histogram_of(&warm, id, &cold, ""),
+        Look::Histogram => histogram_of(&warm, &beside),
         // Cold requests have no percentile: both other looks are the ECDF.
-        Look::Percentiles | Look::Ecdf => ecdf_of(&warm, id, &cold, ""),
+        Look::Percentiles | Look::Ecdf => ecdf_of(&warm, &beside),
     };
     if chart.panes.is_empty() {
         return Chart::empty(&title, "No warm request ended well");

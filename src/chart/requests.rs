@@ -6,6 +6,7 @@ use crate::domain::{MetricId, OutcomeKind, Phase, Point, RunData, Unit};
 
 use super::axis::top_above;
 use super::distribution::{log_caption, value_axis};
+use super::goal::{self, goals_of};
 use super::{
     Axis, AxisKind, Bar, Chart, ChartTable, Colour, Dot, LabelSide, LegendEntry, Mark, Pane, Shape,
     Swatch, format,
@@ -61,12 +62,15 @@ fn stage_colour(run: &RunData, point: &Point) -> Colour {
     }
 }
 
-/// Failed ones, and those that were ended before they could end: they have no latency and stand on the rail.
+/// Failed ones, those that were never sent, and those that were ended before they could end: they have no latency and stand on the rail.
 fn rail(points: &[&Point], legend: &mut Vec<LegendEntry>) -> Vec<Mark> {
     type Belongs = fn(&Point) -> bool;
-    let kinds: [(&str, Colour, Belongs); 2] = [
+    let kinds: [(&str, Colour, Belongs); 3] = [
         ("failed", Colour::Failure, |p| {
             p.outcome == OutcomeKind::Failed
+        }),
+        ("dropped", Colour::Caution, |p| {
+            p.outcome == OutcomeKind::Dropped
         }),
         ("ended early", Colour::Muted, |p| {
             matches!(p.outcome, OutcomeKind::Cancelled | OutcomeKind::CutOff)
@@ -82,11 +86,13 @@ fn rail(points: &[&Point], legend: &mut Vec<LegendEntry>) -> Vec<Mark> {
         if !at.is_empty() {
             let series = legend.len();
             legend.push(LegendEntry::new(name, colour, Swatch::Cross));
-            marks.push(Mark::of(
-                series,
-                colour,
-                scatter(thinned_row(at), Dot::Cross),
-            ));
+            // Dropped ones come in crowds: they show where, their number stands in the table of stages.
+            let at = if name == "dropped" {
+                apart(at, points.len() as f64 / 56.0)
+            } else {
+                thinned_row(at)
+            };
+            marks.push(Mark::of(series, colour, scatter(at, Dot::Cross)));
         }
     }
     marks
@@ -106,14 +112,30 @@ fn thinned_row(points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
     points.into_iter().step_by(step).collect()
 }
 
+fn apart(mut points: Vec<[f64; 2]>, gap: f64) -> Vec<[f64; 2]> {
+    let mut last = f64::NEG_INFINITY;
+    points.retain(|p| {
+        let is_apart = p[0] >= last + gap;
+        if is_apart {
+            last = p[0];
+        }
+        is_apart
+    });
+    points
+}
+
 fn dots(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
     let values = points
         .iter()
         .filter(|p| is_ok(p))
         .filter_map(|p| p.value(id));
-    let axis = value_axis(id, log_caption(id), values);
+    let goals = goals_of(run, id);
+    let limits = goal::limits_near(&goals, values.clone());
+    let axis = value_axis(id, log_caption(id), values.chain(limits));
     let y = axis.unwrap_or_else(|| Axis::new(log_caption(id), AxisKind::LogMs, (0.0, 3.0)));
-    let (mut legend, mut marks) = (Vec::new(), Vec::new());
+    let mut legend = Vec::new();
+    let mut marks = goal::lines(&goals, &y);
+    let n_goals = marks.len();
     let place = |p: &Point| Some([p.seq as f64, y.place(p.value(id)?.max(1e-3))]);
     let of_phase = |phase: Phase| {
         points
@@ -135,7 +157,7 @@ fn dots(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
         };
         marks.push(warm_mark(colour, at, x_range, y.range));
     }
-    if !marks.is_empty() {
+    if marks.len() > n_goals {
         let colour = Colour::Secondary;
         legend.push(LegendEntry::new("warm", colour, Swatch::Dot));
     }
@@ -301,6 +323,7 @@ fn stacked(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
         AxisKind::Ms,
         (0.0, top * 1.02),
     );
+    marks.extend(goal::lines(&goals_of(run, id), &y));
     Chart {
         panes: vec![Pane {
             has_rail: true,

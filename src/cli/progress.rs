@@ -1,16 +1,14 @@
 //! What a run does while it goes, on stderr: one line that is written over, and a line that stays for each stage that ended.
 
 use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use super::print;
 use super::summary::goals_line;
 use crate::domain::{
     Distribution, Load, MadeBy, MetricId, Phase, Progress as Doing, RunData, RunState, StageIdx,
+    Summary,
 };
-
-/// A stage's line waits for the figures of its last requests.
-const SETTLED: Duration = Duration::from_millis(400);
 
 /// Nothing where it is quiet; where stderr is no terminal, the line only when the stage changes.
 pub(super) struct Progress {
@@ -18,8 +16,8 @@ pub(super) struct Progress {
     last: String,
     /// Stages whose end was told.
     n_told: usize,
-    /// When the next stage to be told was seen to have ended.
-    ended: Option<Instant>,
+    /// The figures when the next stage to be told was seen to have ended: newer ones hold its last requests.
+    ended: Option<Arc<Summary>>,
 }
 
 impl Progress {
@@ -88,8 +86,8 @@ impl Progress {
         if !has_ended(run, self.n_told) {
             return;
         }
-        let ended = *self.ended.get_or_insert_with(Instant::now);
-        if ended.elapsed() >= SETTLED {
+        let then = self.ended.get_or_insert_with(|| Arc::clone(&run.summary));
+        if !Arc::ptr_eq(then, &run.summary) {
             self.tell_stage(run);
         }
     }

@@ -203,7 +203,8 @@ async fn relay(
     events: Option<mpsc::Receiver<Vec<u8>>>,
     wire: Wire,
 ) -> io::Result<()> {
-    conn.start_stream().await?;
+    conn.start_stream("text/event-stream; charset=utf-8")
+        .await?;
     let Some(mut events) = events else {
         let lost = match wire {
             Wire::Queue => {

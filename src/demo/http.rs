@@ -111,7 +111,22 @@ impl Conn {
 
     /// A whole answer with a JSON body.
     pub(super) async fn json(&mut self, status: &str, body: &Value) -> io::Result<()> {
-        self.body(status, "application/json", body.to_string().as_bytes())
+        self.json_with(status, &[], body).await
+    }
+
+    /// As [`json`](Self::json), with more headers.
+    pub(super) async fn json_with(
+        &mut self,
+        status: &str,
+        headers: &[(&str, String)],
+        body: &Value,
+    ) -> io::Result<()> {
+        let mut lines = String::new();
+        for (name, value) in headers {
+            lines.extend([name, ": ", value.as_str(), "\r\n"]);
+        }
+        let body = body.to_string();
+        self.answer(status, "application/json", &lines, body.as_bytes())
             .await
     }
 
@@ -121,19 +136,31 @@ impl Conn {
         content_type: &str,
         body: &[u8],
     ) -> io::Result<()> {
+        self.answer(status, content_type, "", body).await
+    }
+
+    async fn answer(
+        &mut self,
+        status: &str,
+        content_type: &str,
+        more_lines: &str,
+        body: &[u8],
+    ) -> io::Result<()> {
         let n = body.len();
         let head = format!(
-            "HTTP/1.1 {status}\r\nserver: inferometer-demo\r\ncontent-type: {content_type}\r\ncontent-length: {n}\r\n\r\n"
+            "HTTP/1.1 {status}\r\nserver: inferometer-demo\r\ncontent-type: {content_type}\r\ncontent-length: {n}\r\n{more_lines}\r\n"
         );
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(body);
         self.stream.write_all(&bytes).await
     }
 
-    /// The head of an event stream.
-    pub(super) async fn start_stream(&mut self) -> io::Result<()> {
-        let head = "HTTP/1.1 200 OK\r\nserver: inferometer-demo\r\ncontent-type: text/event-stream; charset=utf-8\r\n\
-                    cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
+    /// The head of a stream.
+    pub(super) async fn start_stream(&mut self, content_type: &str) -> io::Result<()> {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nserver: inferometer-demo\r\ncontent-type: {content_type}\r\n\
+             cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
         self.stream.write_all(head.as_bytes()).await
     }
 

@@ -1,15 +1,19 @@
-//! The embedded demo server: OpenAI chat and completions, and Gradio's queue and call wires, on one loopback port, over a
-//! seeded service model that saturates like a real one.
+//! The embedded demo server: OpenAI chat, completions and responses, TGI, Ollama, and Gradio's queue and call wires, on one
+//! loopback port, over a seeded service model that saturates like a real one.
 //!
 //! **Architecture invariant:** it shares no code with `protocol/` (nor with anything else here), so that each can prove
 //! the other wrong. It writes its own HTTP, byte by byte, because its log is the truth that tests hold us against.
 
+mod generate;
 mod gradio;
 mod http;
 mod log;
 mod model;
+mod ollama;
 mod openai;
+mod responses;
 mod script;
+mod tgi;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -91,7 +95,7 @@ impl DemoServer {
         format!("http://{}/v1", self.address)
     }
 
-    /// Root URL of its Gradio side.
+    /// Root URL of its Gradio, TGI and Ollama sides.
     pub fn gradio_url(&self) -> String {
         format!("http://{}/", self.address)
     }
@@ -142,6 +146,10 @@ async fn serve(stream: tokio::net::TcpStream, shared: &Arc<Shared>) -> std::io::
         let keep = request.keep_alive;
         if request.path.starts_with("/v1/") {
             openai::route(&mut conn, &request, shared).await?;
+        } else if ollama::is_mine(&request.path) {
+            ollama::route(&mut conn, &request, shared).await?;
+        } else if tgi::is_mine(&request.path) {
+            tgi::route(&mut conn, &request, shared).await?;
         } else {
             gradio::route(&mut conn, &request, shared).await?;
         }

@@ -1,14 +1,15 @@
-//! The demo server's OpenAI side: `/v1/models`, `/v1/chat/completions`, `/v1/completions`.
+//! The demo server's OpenAI side: `/v1/models`, `/v1/chat/completions`, `/v1/completions`; `/v1/responses` stands beside.
 
 use std::io;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Shared;
+use super::generate::{Begun, begin, conversation_tokens};
 use super::http::{Conn, Request};
 use super::log::{Entry, now_ns};
 use super::model::{Failing, Job, count_tokens, word};
+use super::{Shared, responses};
 
 /// What a request asked for.
 struct Ask {
@@ -33,7 +34,8 @@ pub(super) async fn route(
         }
         ("POST", "/v1/chat/completions") => generate(conn, request, shared, true).await,
         ("POST", "/v1/completions") => generate(conn, request, shared, false).await,
-        (_, "/v1/chat/completions" | "/v1/completions") => {
+        ("POST", "/v1/responses") => responses::generate(conn, request, shared).await,
+        (_, "/v1/chat/completions" | "/v1/completions" | "/v1/responses") => {
             refuse(
                 conn,
                 "405 Method Not Allowed",
@@ -45,7 +47,7 @@ pub(super) async fn route(
     }
 }
 
-async fn refuse(conn: &mut Conn, status: &str, message: &str) -> io::Result<()> {
+pub(super) async fn refuse(conn: &mut Conn, status: &str, message: &str) -> io::Result<()> {
     let code: u16 = status
         .get(..3)
         .and_then(|code| code.parse().ok())
@@ -59,21 +61,17 @@ async fn refuse(conn: &mut Conn, status: &str, message: &str) -> io::Result<()> 
 
 fn parse(body: &Value, shared: &Shared, chat: bool) -> Result<Ask, String> {
     let script = &shared.model.script;
-    let prompt = if chat {
+    let prompt_tokens = if chat {
         let messages = body["messages"]
             .as_array()
             .filter(|m| !m.is_empty())
             .ok_or("“messages” is missing or empty")?;
-        messages
-            .iter()
-            .filter_map(|m| m["content"].as_str())
-            .collect::<Vec<_>>()
-            .join("\n")
+        conversation_tokens(messages)
     } else {
-        body["prompt"]
+        let prompt = body["prompt"]
             .as_str()
-            .ok_or("“prompt” is missing or not a text")?
-            .to_owned()
+            .ok_or("“prompt” is missing or not a text")?;
+        count_tokens(prompt)
     };
     let options = &body["stream_options"];
     if !options.is_null() && !script.usage {
@@ -95,7 +93,7 @@ fn parse(body: &Value, shared: &Shared, chat: bool) -> Result<Ask, String> {
         include_usage: options["include_usage"].as_bool().unwrap_or(false),
         continuous_usage: options["continuous_usage_stats"].as_bool().unwrap_or(false),
         max_tokens: max_tokens.min(script.max_output_tokens),
-        prompt_tokens: count_tokens(&prompt),
+        prompt_tokens,
     })
 }
 
@@ -106,12 +104,6 @@ async fn generate(
     chat: bool,
 ) -> io::Result<()> {
     let route = if chat { "chat" } else { "completions" };
-    let mut entry = Entry {
-        route,
-        arrived_ns: now_ns(),
-        ended: "left",
-        ..Entry::default()
-    };
     let Some(body) = request.json() else {
         return refuse(conn, "400 Bad Request", "the body is not JSON").await;
     };
@@ -119,28 +111,13 @@ async fn generate(
         Ok(ask) => ask,
         Err(message) => return refuse(conn, "400 Bad Request", &message).await,
     };
-    let mut job = match shared.model.enqueue() {
-        Ok(job) => job,
-        Err(n) => {
-            return refuse(
-                conn,
-                "503 Service Unavailable",
-                &format!("the line is full: {n} wait"),
-            )
-            .await;
+    let (mut job, mut entry) = match begin(conn, shared, route, ask.prompt_tokens).await? {
+        Begun::Running(running) => *running,
+        Begun::Full(n) => {
+            let message = format!("the line is full: {n} wait");
+            return refuse(conn, "503 Service Unavailable", &message).await;
         }
     };
-    entry.id = job.ticket;
-    entry.prompt_tokens = ask.prompt_tokens;
-    tokio::select! {
-        () = job.start() => {}
-        () = conn.gone() => {
-            shared.log.write(&entry);
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
-    }
-    entry.started_ns = Some(now_ns());
-    entry.cold = job.cold;
     let result = answer(conn, shared, &ask, &mut job, &mut entry).await;
     drop(job);
     shared.log.write(&entry);
@@ -200,7 +177,8 @@ async fn stream(
     entry: &mut Entry,
 ) -> io::Result<()> {
     let script = &shared.model.script;
-    conn.start_stream().await?;
+    conn.start_stream("text/event-stream; charset=utf-8")
+        .await?;
     if ask.chat {
         let role = json!([{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null}]);
         conn.chunk(&event(&envelope(shared, ask, job.ticket, &role)))

@@ -5,22 +5,28 @@
 //! intervals (`stats::ratio_interval`).
 
 mod cold;
+mod pairs;
+mod plans;
 #[cfg(test)]
 mod tests;
-
-use serde_json::Value;
 
 use crate::stats;
 
 pub use cold::{ColdComparison, ColdEffect, compare_cold};
+use pairs::pairs;
+pub use plans::plan_differences;
 
 use super::{
-    Better, Distribution, Interval, MetricId, Plan, RunData, StageIdx, StageSummary, Summary,
+    Better, CautionId, Distribution, Interval, MetricId, Plan, RunData, StageIdx, StageSummary,
+    Summary,
 };
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
+    /// As the person asked for it: what is held against the other side's.
+    pub asked: &'a Plan,
+    /// As it was run: its stages are those of the summary.
     pub plan: &'a Plan,
     pub summary: &'a Summary,
 }
@@ -28,6 +34,7 @@ pub struct Side<'a> {
 impl<'a> From<&'a RunData> for Side<'a> {
     fn from(run: &'a RunData) -> Self {
         Self {
+            asked: &run.head.plan,
             plan: run.plan(),
             summary: &run.summary,
         }
@@ -39,7 +46,7 @@ impl<'a> From<&'a RunData> for Side<'a> {
 pub struct Comparison {
     /// Fields of the plans that differ, those of the target last.
     pub differences: Vec<PlanDifference>,
-    /// Stages of equal load, in the order of A.
+    /// Stages of equal or nearly equal load, in the order of A.
     pub stages: Vec<StagePair>,
     /// Loads that only one side has, as `B: 100 users`.
     pub unmatched: Vec<String>,
@@ -61,9 +68,10 @@ pub struct PlanDifference {
     pub is_target: bool,
 }
 
-/// Two stages of equal load.
+/// Two stages of equal load, or of rates so near that they are worth holding against each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StagePair {
+    /// `10 users`; of rates that are not quite the same `50 req/s (B: 51.2)`.
     pub label: String,
     pub a: StageIdx,
     pub b: StageIdx,
@@ -120,17 +128,19 @@ const COMPARED: [MetricId; 8] = [
     MetricId::QueueSubmit,
     MetricId::QueueWait,
 ];
-const RATES: [MetricId; 3] = [
+const RATES: [MetricId; 5] = [
     MetricId::OutputTokenRate,
     MetricId::RequestRate,
+    MetricId::Goodput,
+    MetricId::Attainment,
     MetricId::ErrorRate,
 ];
 
 /// Compares two runs stage by stage.
 pub fn compare(a: Side<'_>, b: Side<'_>) -> Comparison {
-    let differences = plan_differences(a.plan, b.plan);
+    let differences = plan_differences(a.asked, b.asked);
     let (stages, unmatched) = pairs(a, b);
-    let (headline, detail) = result(&stages);
+    let (headline, detail) = result(a, b, &stages);
     Comparison {
         notes: notes(a, b, &differences),
         differences,
@@ -141,37 +151,8 @@ pub fn compare(a: Side<'_>, b: Side<'_>) -> Comparison {
     }
 }
 
-/// Each stage of A with the first stage of B that has the same load and is not yet taken.
-fn pairs(a: Side<'_>, b: Side<'_>) -> (Vec<StagePair>, Vec<String>) {
-    let (of_a, of_b) = (&a.summary.stages, &b.summary.stages);
-    let mut is_taken = vec![false; of_b.len()];
-    let (mut pairs, mut unmatched) = (Vec::new(), Vec::new());
-    for (i, stage) in of_a.iter().enumerate() {
-        let free = of_b
-            .iter()
-            .zip(&is_taken)
-            .position(|(other, taken)| !taken && other.label == stage.label);
-        let matched = free.and_then(|k| of_b.get(k).map(|other| (k, other)));
-        let Some((k, other)) = matched else {
-            unmatched.push(format!("A: {}", stage.label));
-            continue;
-        };
-        if let Some(taken) = is_taken.get_mut(k) {
-            *taken = true;
-        }
-        pairs.push(StagePair {
-            label: stage.label.clone(),
-            a: StageIdx::from_index(i),
-            b: StageIdx::from_index(k),
-            effects: effects(stage, other),
-        });
-    }
-    let left = of_b.iter().zip(&is_taken).filter(|(_, taken)| !**taken);
-    unmatched.extend(left.map(|(stage, _)| format!("B: {}", stage.label)));
-    (pairs, unmatched)
-}
-
-fn effects(a: &StageSummary, b: &StageSummary) -> Vec<Effect> {
+/// `same_goals`: goodput counts the same on both sides.
+fn effects(a: &StageSummary, b: &StageSummary, same_goals: bool) -> Vec<Effect> {
     let mut effects = Vec::new();
     for id in COMPARED {
         let empty = Distribution::empty(id);
@@ -185,6 +166,9 @@ fn effects(a: &StageSummary, b: &StageSummary) -> Vec<Effect> {
         }
     }
     for id in RATES {
+        if !same_goals && matches!(id, MetricId::Goodput | MetricId::Attainment) {
+            continue;
+        }
         if a.rate(id).is_some() || b.rate(id).is_some() {
             effects.push(rate_effect(id, a, b));
         }
@@ -322,10 +306,11 @@ fn notes(a: Side<'_>, b: Side<'_>, differences: &[PlanDifference]) -> Vec<String
     notes
 }
 
-/// Told of the heaviest load that both have: first token where there is one, else the whole answer.
-fn result(stages: &[StagePair]) -> (String, String) {
-    let Some(pair) = stages.last() else {
-        let detail = "Compare runs that have a stage with the same number of users".to_owned();
+/// Told of the heaviest load that both have and neither was overwhelmed by: first token where there is one, else the whole
+/// answer.
+fn result(a: Side<'_>, b: Side<'_>, stages: &[StagePair]) -> (String, String) {
+    let Some(pair) = heaviest(a, b, stages) else {
+        let detail = "Compare runs that have a stage with the same load".to_owned();
         return ("No stage of equal load".to_owned(), detail);
     };
     let find = |id| {
@@ -350,6 +335,26 @@ fn result(stages: &[StagePair]) -> (String, String) {
     (headline, detail(effect, &pair.label))
 }
 
+/// Of the kind of load that comes last, the highest level; one that was past saturation only where there is no other.
+fn heaviest<'p>(a: Side<'_>, b: Side<'_>, stages: &'p [StagePair]) -> Option<&'p StagePair> {
+    let is_saturated = |side: Side<'_>, stage: StageIdx| {
+        let of_stage = |c: &super::Caution| c.id == CautionId::Saturated && c.stage == Some(stage);
+        side.summary.cautions.iter().any(of_stage)
+    };
+    let load = |pair: &StagePair| a.plan.stage(pair.a).map(|s| &s.load);
+    let over = |pair: &StagePair| load(pair).and_then(super::Load::over);
+    let level = |pair: &StagePair| load(pair).map_or(0.0, super::Load::level);
+    let last = over(stages.last()?);
+    let of_kind: Vec<&StagePair> = stages.iter().filter(|p| over(p) == last).collect();
+    let calm = of_kind
+        .iter()
+        .copied()
+        .filter(|p| !is_saturated(a, p.a) && !is_saturated(b, p.b));
+    let highest = |x: &&StagePair, y: &&StagePair| level(x).total_cmp(&level(y));
+    calm.max_by(highest)
+        .or_else(|| of_kind.iter().copied().max_by(highest))
+}
+
 fn detail(effect: &Effect, stage: &str) -> String {
     let change = |ratio: f64| {
         let percent = (ratio - 1.0) * 100.0;
@@ -366,74 +371,4 @@ fn detail(effect: &Effect, stage: &str) -> String {
         "{} at {stage} is {ratio} in B{interval}, n {n} a side or more; one run a side says nothing about other runs",
         effect.label()
     )
-}
-
-/// Fields in which two plans differ; name and tags are no part of what was done.
-pub fn plan_differences(a: &Plan, b: &Plan) -> Vec<PlanDifference> {
-    let value = |plan: &Plan| serde_json::to_value(plan).unwrap_or_default();
-    let mut found = Vec::new();
-    differ("", &value(a), &value(b), &mut found);
-    found.retain(|d| !["label", "tags", "schema"].contains(&d.field.as_str()));
-    found.sort_by_key(|d| d.is_target);
-    found
-}
-
-fn differ(field: &str, a: &Value, b: &Value, found: &mut Vec<PlanDifference>) {
-    if a == b {
-        return;
-    }
-    let is_tags = field == "tags";
-    if let (Value::Object(of_a), Value::Object(of_b)) = (a, b) {
-        let mut keys: Vec<&String> = of_a.keys().collect();
-        keys.extend(of_b.keys().filter(|k| !of_a.contains_key(*k)));
-        for key in keys {
-            let path = if field.is_empty() {
-                key.clone()
-            } else {
-                format!("{field}.{key}")
-            };
-            let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned();
-            differ(
-                &path,
-                &of(of_a).unwrap_or_default(),
-                &of(of_b).unwrap_or_default(),
-                found,
-            );
-        }
-        return;
-    }
-    if let (Value::Array(of_a), Value::Array(of_b)) = (a, b)
-        && of_a.len() == of_b.len()
-        && !is_tags
-    {
-        for (i, (a, b)) in of_a.iter().zip(of_b).enumerate() {
-            differ(&format!("{field}[{i}]"), a, b, found);
-        }
-        return;
-    }
-    found.push(PlanDifference {
-        is_target: field.split('.').next() == Some("target"),
-        field: field.to_owned(),
-        a: shown(a),
-        b: shown(b),
-    });
-}
-
-/// A value for a table cell: short, and a missing one as `–`.
-fn shown(value: &Value) -> String {
-    const MAX_CHARS: usize = 60;
-    let text = match value {
-        Value::Null => "–".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(list) if list.iter().any(|v| v.is_object() || v.is_array()) => {
-            format!("{} entries", list.len())
-        }
-        other => other.to_string(),
-    };
-    if text.chars().count() > MAX_CHARS {
-        let cut: String = text.chars().take(MAX_CHARS - 1).collect();
-        format!("{cut}…")
-    } else {
-        text
-    }
 }

@@ -106,6 +106,10 @@ pub enum Load {
 
 /// A sweep's last rate, as a multiple of the most that the server does (inference-benchmarker's 120 %).
 pub const SWEEP_TOP: f64 = 1.2;
+/// What a sweep and a search are where a flag or `--set` says no more: stages and users of the one, the least and the most
+/// load of the other.
+pub const SWEEP: (u32, u32) = (10, 128);
+pub const SEARCH: (f64, f64) = (1.0, 1000.0);
 /// The largest rate that a plan may ask for, in requests per second.
 pub const MAX_RATE: f64 = 100_000.0;
 

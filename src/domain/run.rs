@@ -99,6 +99,9 @@ pub struct StageBorder {
     pub made: Option<Made>,
 }
 
+/// What [`StageBorder::stopped`] begins with where the stage was more than the server gives.
+pub const SATURATED: &str = "Saturated";
+
 /// A stage that came to be while the run went.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Made {

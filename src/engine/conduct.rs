@@ -17,7 +17,7 @@ use super::driver::Driver;
 use super::live::{At, Place};
 use super::open::{self, Lobby};
 use super::running::{Part, Running, Score};
-use super::shape::{self, Sent, Shape, Trace};
+use super::shape::{self, Sent, Shape, Spot};
 
 /// Runs a whole plan with the drivers that `make` gives each user.
 ///
@@ -25,14 +25,12 @@ use super::shape::{self, Sent, Shape, Trace};
 pub(super) async fn conduct<D: Driver>(
     plan: &Plan,
     desk: &Arc<Desk>,
-    traces: &[Trace],
     make: impl FnMut(u32) -> D + Send + 'static,
 ) {
     let max_ns = plan.limits.max_secs.map(ns_from_secs);
     let mut conductor = Conductor {
         plan,
         desk,
-        traces,
         crew: Crew::new(make),
         latest_ns: max_ns.map(|ns| desk.clock.now_ns().saturating_add(ns)),
         border: None,
@@ -46,7 +44,6 @@ pub(super) async fn conduct<D: Driver>(
 struct Conductor<'a, D> {
     plan: &'a Plan,
     desk: &'a Arc<Desk>,
-    traces: &'a [Trace],
     crew: Crew<D>,
     /// From the plan's `max_secs`; time spent waiting for the person is added.
     latest_ns: Option<u64>,
@@ -158,7 +155,7 @@ impl<D: Driver> Conductor<'_, D> {
             self.pause(self.plan.pause_secs).await;
         }
         let is_first = self.idx.index() == 0;
-        let mut shape = self.shape(&next.stage, Sent::default());
+        let mut shape = self.shape(&next.stage, next.at.asked, Sent::default());
         self.crew.gather(&self.desk.control).await;
         self.crew.begin();
         self.crew.seat(shape.n_seats(self.crew.idle.len()));
@@ -190,7 +187,7 @@ impl<D: Driver> Conductor<'_, D> {
             if !self.change(&mut step, rest).await {
                 break;
             }
-            shape = self.shape(&step.stage, step.sent);
+            shape = self.shape(&step.stage, step.of, step.sent);
             self.crew.seat(shape.n_seats(self.crew.len()));
         }
         self.end(None);
@@ -295,7 +292,7 @@ impl<D: Driver> Conductor<'_, D> {
             // What a search asks of one load is not to be answered by another.
             step.score = Score::new(self.desk);
         }
-        if self.is_over() || self.idx.index() + 1 >= MAX_STAGES_AS_RUN {
+        if self.is_over() {
             return false;
         }
         step.stage.end = rest.as_end();
@@ -308,8 +305,18 @@ impl<D: Driver> Conductor<'_, D> {
         true
     }
 
-    fn shape(&self, stage: &Stage, sent: Sent) -> Shape {
-        shape::of(stage, self.plan.seed, self.idx, self.traces, sent)
+    fn shape(&self, stage: &Stage, asked: StageIdx, sent: Sent) -> Shape {
+        let spot = Spot {
+            as_run: self.idx,
+            asked,
+            sent,
+        };
+        let shape = shape::of(stage, self.plan.seed, spot, &*self.desk.prompts);
+        if self.idx.index() + 1 < MAX_STAGES_AS_RUN {
+            shape
+        } else {
+            shape.deaf()
+        }
     }
 
     async fn pause(&self, secs: f64) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use crate::domain::{Goal, Phase, Prompt, Role, Turn};
+use crate::domain::{Goal, Phase, Prompt, Role, StageIdx, Turn};
 use crate::transport::Clock;
 use crate::workload::PromptSource;
 
@@ -24,6 +24,12 @@ pub(super) trait Asks: Send + Sync {
 
     /// A turn of that conversation after what was said before; `None` where it has no such turn.
     fn turn(&self, conversation: u64, turn: u32, history: &[Turn]) -> Option<Prompt>;
+
+    /// When the requests leave that a stage of the plan as asked replays, in ns from the trace's first.
+    fn trace(&self, asked: StageIdx) -> Vec<u64>;
+
+    /// What that row of its trace asks.
+    fn trace_prompt(&self, asked: StageIdx, row: usize) -> Option<Prompt>;
 }
 
 impl Asks for PromptSource {
@@ -31,12 +37,21 @@ impl Asks for PromptSource {
         Self::prompt(self, seq, phase)
     }
 
-    fn n_turns(&self, _conversation: u64) -> Option<u32> {
-        None
+    fn n_turns(&self, conversation: u64) -> Option<u32> {
+        Self::n_turns(self, conversation)
     }
 
-    fn turn(&self, _conversation: u64, _turn: u32, _history: &[Turn]) -> Option<Prompt> {
-        None
+    fn turn(&self, conversation: u64, turn: u32, history: &[Turn]) -> Option<Prompt> {
+        Self::turn(self, conversation, turn, history)
+    }
+
+    fn trace(&self, asked: StageIdx) -> Vec<u64> {
+        let rows = Self::trace(self, asked).unwrap_or_default();
+        rows.iter().map(|row| row.at_ns).collect()
+    }
+
+    fn trace_prompt(&self, asked: StageIdx, row: usize) -> Option<Prompt> {
+        Self::trace_prompt(self, asked, row)
     }
 }
 
@@ -83,8 +98,8 @@ pub(super) enum Topic {
     /// Itself.
     Single,
     Talk(Talk),
-    /// A trace's row.
-    Row(Arc<Prompt>),
+    /// A row of the trace that a stage of the plan as asked replays.
+    Row(StageIdx, usize),
 }
 
 impl Desk {
@@ -109,7 +124,7 @@ impl Desk {
         let turn = match topic {
             Topic::Single => None,
             Topic::Talk(talk) => self.prompts.turn(talk.id, talk.turn, &talk.history),
-            Topic::Row(prompt) => Some(Prompt::clone(prompt)),
+            Topic::Row(asked, row) => self.prompts.trace_prompt(*asked, *row),
         };
         turn.unwrap_or_else(|| self.prompts.prompt(seq, phase))
     }

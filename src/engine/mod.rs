@@ -65,7 +65,6 @@ pub use health::{CPU_SPAN_NS, SAMPLE_NS, SLEPT_NS, TICK_NS, TickLog, Ticks};
 pub use live::Live;
 pub use outbox::OUTBOX_MAX;
 pub use recorder::{PUBLISH_NS, SUMMARY_NS, SUMMARY_REST, Sink};
-pub use shape::{Trace, TraceRow};
 
 /// What every run needs, whatever performs its requests.
 pub struct Setup {
@@ -74,8 +73,6 @@ pub struct Setup {
     /// Its epoch is the instant whose wall time the head names.
     pub clock: Clock,
     pub prompts: PromptSource,
-    /// One for each trace that a stage replays.
-    pub traces: Vec<Trace>,
     /// Tells during the run what it learnt of the server; none where requests are scripted.
     pub adapter: Option<SharedAdapter>,
     /// Where the sink writes to; only shown.
@@ -207,8 +204,6 @@ pub struct RunRequest {
     pub adapter: SharedAdapter,
     pub connector: Connector,
     pub prompts: PromptSource,
-    /// One for each trace that a stage replays.
-    pub traces: Vec<Trace>,
     /// Where the sink writes to; only shown.
     pub file: Option<PathBuf>,
 }
@@ -229,7 +224,6 @@ pub fn start(request: RunRequest, outlets: Outlets) -> Result<RunHandle, Vec<Iss
         head: request.head,
         clock: request.clock,
         prompts: request.prompts,
-        traces: request.traces,
         adapter: Some(request.adapter),
         file: request.file,
     };
@@ -372,13 +366,13 @@ pub fn start_with<D: Driver>(
             })
             .ok();
         })?;
-    let (head, traces) = (setup.head, setup.traces);
+    let head = setup.head;
     io_thread(move || async move {
         // They leave when this ends.
         let _visitors = visitors;
         ticks.begin(&desk.clock);
         tokio::select! {
-            () = conduct::conduct(&head.plan, &desk, &traces, make) => {}
+            () = conduct::conduct(&head.plan, &desk, make) => {}
             () = ticks.run(&desk.clock) => {}
         }
         ticks.end(&desk.clock);

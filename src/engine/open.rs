@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::domain::{Outcome, Prompt, WhenFull};
+use crate::domain::{Outcome, StageIdx, WhenFull};
 
 use super::crew::{Back, Crew, Event, Left, Vigil};
 use super::desk::{Talk, Topic, User};
@@ -24,8 +24,8 @@ use super::running::{GiveUp, Running, When};
 pub(super) struct Open {
     /// Offsets from the part's start, in order.
     pub(super) due_ns: Arc<[u64]>,
-    /// What each of them asks, where a trace says so.
-    pub(super) rows: Option<Arc<[Arc<Prompt>]>>,
+    /// The first of them is that row of the trace that this stage of the plan as asked replays.
+    pub(super) first_row: Option<(StageIdx, usize)>,
     /// In flight at once at most.
     pub(super) limit: usize,
     pub(super) when_full: WhenFull,
@@ -266,9 +266,8 @@ impl<D: Driver> Sender<'_, D> {
     }
 
     fn planned_topic(&self, at: usize) -> Topic {
-        let row = self.open.rows.as_ref().and_then(|rows| rows.get(at));
-        match row {
-            Some(prompt) => Topic::Row(Arc::clone(prompt)),
+        match self.open.first_row {
+            Some((asked, first)) => Topic::Row(asked, first + at),
             None => self.running.new_topic(),
         }
     }

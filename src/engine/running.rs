@@ -261,7 +261,7 @@ impl Running {
     fn job_of(&self, user: u32, when: When, topic: &Topic, prompt: Prompt) -> Job {
         let conversation = match topic {
             Topic::Talk(talk) => Some((talk.id, talk.turn)),
-            Topic::Single | Topic::Row(_) => None,
+            Topic::Single | Topic::Row(..) => None,
         };
         Job {
             stage: self.part.stage,

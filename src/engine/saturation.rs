@@ -4,7 +4,7 @@
 //! Means of one slot each are looked at, not requests: neighbours in a queue wait alike, and would pass for proof. What
 //! is left of that is taken off the t of the slope by the residuals' own correlation.
 
-use crate::domain::{TREND_MIN_REQUESTS, TREND_MIN_RISE, TREND_MIN_T};
+use crate::domain::{SATURATED, TREND_MIN_REQUESTS, TREND_MIN_RISE, TREND_MIN_T};
 use crate::stats::slope_t;
 
 /// How often it is looked at, and how long a slot is at first.
@@ -123,7 +123,7 @@ impl Saturation {
         self.seen_in_a_row += 1;
         (self.seen_in_a_row >= IN_A_ROW).then(|| {
             format!(
-                "Saturated: requests in flight and TTFT both kept rising (by {:.0} % and {:.0} % of their mean)",
+                "{SATURATED}: requests in flight and TTFT both kept rising (by {:.0} % and {:.0} % of their mean)",
                 in_flight * 100.0,
                 ttft * 100.0
             )

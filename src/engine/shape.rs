@@ -1,34 +1,22 @@
 //! How a stage of the plan is sent: by how many users, or by which schedule.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use crate::domain::{
-    ArrivalProcess, ClosedMode, Load, MAX_REQUESTS, Prompt, Ramp, Stage, StageEnd, StageIdx,
-    WhenFull,
+    ArrivalProcess, ClosedMode, Load, MAX_REQUESTS, Ramp, Stage, StageEnd, StageIdx, WhenFull,
 };
 use crate::transport::limits;
 
 use super::arrivals::{Quota, ns_from_secs};
 use super::closed::Closed;
+use super::desk::Asks;
 use super::open::Open;
 use super::schedule::{self, Extent, Level};
 
-/// A trace that a plan's stage replays; read before the run.
-#[derive(Clone, Debug, Default)]
-pub struct Trace {
-    /// As the plan names it.
-    pub path: PathBuf,
-    /// In the order of their times.
-    pub rows: Vec<TraceRow>,
-}
-
-/// A request of a trace.
-#[derive(Clone, Debug)]
-pub struct TraceRow {
-    /// From the trace's start.
-    pub at_ns: u64,
-    pub prompt: Arc<Prompt>,
+/// A stage's place, and how far it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spot {
+    pub(super) as_run: StageIdx,
+    pub(super) asked: StageIdx,
+    pub(super) sent: Sent,
 }
 
 /// How far into its trace a replay is.
@@ -63,9 +51,8 @@ const MAX_OPENED: f64 = 256.0;
 /// Descriptors that are no connections.
 const SPARE_DESCRIPTORS: u64 = 128;
 
-/// How `stage`, the `idx`th as run, is sent. The whole schedule of an open one is made here.
-/// A replay begins after what it has `sent`.
-pub(super) fn of(stage: &Stage, seed: u64, idx: StageIdx, traces: &[Trace], sent: Sent) -> Shape {
+/// How `stage` is sent. The whole schedule of an open one is made here; a replay begins after what it has sent.
+pub(super) fn of(stage: &Stage, seed: u64, spot: Spot, prompts: &dyn Asks) -> Shape {
     match &stage.load {
         Load::Closed { users, mode, ramp } => {
             let over_ns = match stage.end {
@@ -90,7 +77,7 @@ pub(super) fn of(stage: &Stage, seed: u64, idx: StageIdx, traces: &[Trace], sent
         } => {
             let extent = extent(Quota::of_stage(stage));
             let level = Level::of(*rate, *ramp);
-            let seed = schedule::seed_of(seed, idx.0);
+            let seed = schedule::seed_of(seed, spot.as_run.0);
             let due_ns = schedule::arrivals(level, *arrival, extent, seed, MAX_REQUESTS);
             let limit = max_in_flight.map_or(u32::MAX, std::num::NonZeroU32::get);
             Shape::Open(OpenShape {
@@ -106,15 +93,13 @@ pub(super) fn of(stage: &Stage, seed: u64, idx: StageIdx, traces: &[Trace], sent
             })
         }
         Load::Replay {
-            replay,
             time_scale,
             when_full,
             ..
         } => {
-            let trace = traces.iter().find(|trace| trace.path == *replay);
-            let rows = trace.map_or(&[][..], |trace| &trace.rows);
-            let rows = rows.get(sent.rows..).unwrap_or_default();
-            Shape::Open(replayed(stage, rows, sent.ns, *time_scale, *when_full))
+            let at_ns = prompts.trace(spot.asked);
+            let rest = at_ns.get(spot.sent.rows..).unwrap_or_default();
+            Shape::Open(replayed(stage, rest, spot, *time_scale, *when_full))
         }
         // They unfold before.
         Load::Sweep { .. } | Load::Search { .. } => Shape::Closed(Closed {
@@ -128,8 +113,8 @@ pub(super) fn of(stage: &Stage, seed: u64, idx: StageIdx, traces: &[Trace], sent
 
 fn replayed(
     stage: &Stage,
-    rows: &[TraceRow],
-    began_ns: u64,
+    at_ns: &[u64],
+    spot: Spot,
     time_scale: f64,
     when_full: WhenFull,
 ) -> OpenShape {
@@ -137,19 +122,17 @@ fn replayed(
         StageEnd::DurationSecs(secs) => ns_from_secs(secs),
         _ => u64::MAX,
     };
-    let due = |row: &TraceRow| scale(row.at_ns, time_scale).saturating_sub(began_ns);
-    let due_ns: Vec<u64> = rows
+    let due = at_ns
         .iter()
-        .map(due)
-        .take_while(|ns| *ns < until_ns)
-        .collect();
-    let prompts = rows.iter().map(|row| Arc::clone(&row.prompt)).collect();
+        .map(|ns| scale(*ns, time_scale).saturating_sub(spot.sent.ns));
+    let due_ns: Vec<u64> = due.take_while(|ns| *ns < until_ns).collect();
     let secs = due_ns.last().map_or(1.0, |ns| *ns as f64 / 1e9).max(1e-3);
+    let first_row = Some((spot.asked, spot.sent.rows));
     OpenShape {
         rate: due_ns.len() as f64 / secs,
         arrival: ArrivalProcess::Poisson,
         is_even: false,
-        open: open(due_ns, Some(prompts), stage.load.max_in_flight(), when_full),
+        open: open(due_ns, first_row, stage.load.max_in_flight(), when_full),
     }
 }
 
@@ -165,7 +148,7 @@ fn scale(ns: u64, time_scale: f64) -> u64 {
 
 fn open(
     due_ns: Vec<u64>,
-    rows: Option<Arc<[Arc<Prompt>]>>,
+    first_row: Option<(StageIdx, usize)>,
     limit: u32,
     when_full: WhenFull,
 ) -> Open {
@@ -173,7 +156,7 @@ fn open(
     let limit = u64::from(limit).min(held.unwrap_or(u64::MAX));
     Open {
         due_ns: due_ns.into(),
-        rows,
+        first_row,
         limit: usize::try_from(limit).unwrap_or(usize::MAX),
         when_full,
         is_prelude: false,
@@ -216,6 +199,15 @@ impl Shape {
         }
     }
 
+    /// The person's wishes are not heard: a run has no room for another stage.
+    pub(super) fn deaf(mut self) -> Self {
+        match &mut self {
+            Self::Closed(closed) => closed.hears = false,
+            Self::Open(of) => of.open.hears = false,
+        }
+        self
+    }
+
     /// A rise of what is in flight would tell that the server does not keep up.
     pub(super) fn may_saturate(&self) -> bool {
         matches!(self, Self::Open(of) if of.is_even)
@@ -239,7 +231,7 @@ impl OpenShape {
         let due_ns = schedule::arrivals(level, self.arrival, extent, seed, MAX_REQUESTS);
         Open {
             due_ns: due_ns.into(),
-            rows: None,
+            first_row: None,
             is_prelude: true,
             hears: false,
             ..self.open.clone()
@@ -267,30 +259,32 @@ pub(super) fn resumed(load: &Load, share: f64) -> Load {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::tests::Numbered;
 
     #[test]
     fn a_trace_is_replayed_to_the_nanosecond() {
-        let row = |at_ns| TraceRow {
-            at_ns,
-            prompt: Arc::default(),
-        };
-        let traces = [Trace {
-            path: PathBuf::from("t.csv"),
-            rows: [0, 1_000_000_001, 3_000_000_000].map(row).to_vec(),
-        }];
         let due = |time_scale, end, sent| {
             let load = Load::Replay {
-                replay: PathBuf::from("t.csv"),
+                replay: "t.csv".into(),
                 time_scale,
                 max_in_flight: None,
                 when_full: WhenFull::Queue,
             };
             let stage = Stage { load, end };
-            let shape = of(&stage, 1, StageIdx(0), &traces, sent);
+            let spot = Spot {
+                sent,
+                ..Spot::default()
+            };
+            let traced = Numbered {
+                trace: vec![0, 1_000_000_001, 3_000_000_000],
+                ..Numbered::default()
+            };
+            let shape = of(&stage, 1, spot, &traced);
             let quota = shape.quota(&stage);
             let Shape::Open(shape) = shape else {
                 panic!("a replay is open")
             };
+            assert_eq!(shape.open.first_row, Some((StageIdx(0), sent.rows)));
             (shape.open.due_ns.to_vec(), quota)
         };
         let (whole, start) = (StageEnd::WholeTrace(true), Sent::default());

@@ -122,6 +122,8 @@ impl Visiting {
         let mut uploaded = None;
         let mut stage = self.stage().unwrap_or_default();
         loop {
+            // When the person pauses the run, its visitors rest too.
+            self.control.resumed().await;
             // Between two stages it is still the one before.
             stage = self.stage().unwrap_or(stage);
             let done = match &visitor {

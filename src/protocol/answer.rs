@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{HeaderMap, Method};
 use secrecy::SecretString;
+use serde::de::IgnoredAny;
 
 use super::marks::Marks;
 use super::ndjson::LineSplitter;
@@ -229,8 +230,11 @@ impl<W: Wire> OneCall<W> {
                 if framing == Framing::Ndjson && ended.is_ok() {
                     // The last line needs no line end; its bytes came with the last read.
                     let (marks, wire, at) = (&mut self.marks, &mut self.wire, self.last_read);
-                    self.lines
-                        .finish(&mut |line| take_piece(wire, marks, "message", &line, at));
+                    self.lines.finish(&mut |line| {
+                        if !is_cut_json(&line) {
+                            take_piece(wire, marks, "message", &line, at);
+                        }
+                    });
                 }
                 if let Some(failure) = self.marks.failure.take() {
                     return Err(failure);
@@ -402,6 +406,11 @@ fn framing_of(content_type: &str) -> Option<Framing> {
         "application/json" => Some(Framing::OneShot),
         _ => None,
     }
+}
+
+/// The beginning of a JSON value: a line that was cut is no line, as an event that was cut is no event.
+fn is_cut_json(line: &str) -> bool {
+    line.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(line).is_err()
 }
 
 fn empty_stream() -> Failure {

@@ -250,18 +250,15 @@ fn take_body(text: &str, command: &mut CurlCommand) {
     let conversation = ["messages", "input"]
         .iter()
         .find_map(|name| take_as(&mut body, name, system_and_user));
-    match conversation {
-        Some((system, user)) => {
-            pasted.system = system;
-            pasted.user = Some(user);
-        }
-        None => {
-            // Of `/completions` and Ollama, the Responses API, and TGI.
-            pasted.user = ["prompt", "input", "inputs"]
-                .iter()
-                .find_map(|name| take_as(&mut body, name, text_of));
-            pasted.system = take_as(&mut body, "system", text_of);
-        }
+    if let Some((system, user)) = conversation {
+        pasted.system = system;
+        pasted.user = Some(user);
+    } else {
+        // Of `/completions` and Ollama, the Responses API, and TGI.
+        pasted.user = ["prompt", "input", "inputs"]
+            .iter()
+            .find_map(|name| take_as(&mut body, name, text_of));
+        pasted.system = take_as(&mut body, "system", text_of);
     }
     if body.get("stream_options") == Some(&json!({"include_usage": true})) {
         body.shift_remove("stream_options");

@@ -103,6 +103,10 @@ impl Core {
                 self.run.iter_mut().for_each(Running::abort);
             }
             Command::ServerRestarted => self.steer(RunSwitch::server_restarted),
+            Command::Pause => self.steer(RunSwitch::pause),
+            Command::Resume => self.steer(RunSwitch::resume),
+            Command::SetLevel(level) => self.steer(|switch| switch.set_level(level)),
+            Command::Mark(text) => self.steer(|switch| switch.mark(&text)),
             Command::Detect { text, target } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());
                 self.tasks.spawn(async move {
@@ -124,8 +128,6 @@ impl Core {
                 self.out.tell(event).await;
             }
             Command::Shutdown => {}
-            // SEAM: RunSwitch
-            Command::Pause | Command::Resume | Command::SetLevel(_) | Command::Mark(_) => {}
             other => {
                 let busy = self.run.as_ref().and_then(Running::file);
                 let out = self.out.clone();
@@ -219,7 +221,9 @@ impl Core {
             (Ended::Refused(issues), _) => Event::Refused { issues },
             (Ended::Failed(message), _) => Event::Failed { message },
             (Ended::Run(run), group) => {
-                group.iter_mut().for_each(|group| group.ran(&run));
+                if let Some(group) = group {
+                    group.ran(&run);
+                }
                 Event::RunEnded { run }
             }
         };

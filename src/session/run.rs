@@ -210,7 +210,6 @@ impl Run {
             connector: prepared.connector,
             // Run again, a plan asks the same of the server; its unique markers are new, or a prefix cache would help.
             prompts: prepared.prompts.salted(head.started_unix_ns.unsigned_abs()),
-            traces: Vec::new(),
             file: Some(path.clone()),
         };
         let outlets = Outlets {

@@ -13,7 +13,9 @@ mod two_lines;
 
 pub use bootstrap::{BOOTSTRAP_ROUNDS, Estimate, bca, bca_mean, bca_two};
 pub use histogram::Histogram;
-pub use moments::{Moments, mean, mean_interval_bca_or_t, mean_interval_t, sd, slope_t};
+pub use moments::{
+    Moments, mean, mean_interval_bca_or_t, mean_interval_t, sd, slope_t, slope_t_serial,
+};
 pub use proportion::wilson;
 pub use quantile::{
     least_n, median, nearest_rank, quantile_interval, quantile_ranks, ratio_interval, type7,

@@ -121,6 +121,30 @@ pub fn slope_t(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     Some((slope, t))
 }
 
+/// As [`slope_t`], of values in the order of x that resemble their neighbours, as those of a queue do: t is smaller by what
+/// the residuals' own correlation (lag 1) says that they tell less.
+pub fn slope_t_serial(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let (slope, t) = slope_t(points)?;
+    let n = points.len() as f64;
+    let (mx, my) = points
+        .iter()
+        .fold((0.0, 0.0), |(a, b), (x, y)| (a + x / n, b + y / n));
+    let left = points.iter().map(|(x, y)| y - my - slope * (x - mx));
+    let left: Vec<f64> = left.collect();
+    let squares: f64 = left.iter().map(|r| r * r).sum();
+    let pairs = left.iter().zip(left.iter().skip(1));
+    let neighbours: f64 = pairs.map(|(a, b)| a * b).sum();
+    let correlation = if squares > 0.0 {
+        (neighbours / squares).clamp(0.0, 0.99)
+    } else {
+        0.0
+    };
+    Some((
+        slope,
+        t * ((1.0 - correlation) / (1.0 + correlation)).sqrt(),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,5 +207,30 @@ mod tests {
         assert!(slope_t(&flat).unwrap().1.abs() < 1.0);
         assert_eq!(slope_t(&[(1.0, 1.0); 9]), None);
         assert_eq!(slope_t(&line[..3]), None);
+    }
+
+    #[test]
+    fn neighbours_that_resemble_each_other_tell_less() {
+        let mut rng = crate::stats::SplitMix64::new(5);
+        let line = |noise: &mut dyn FnMut() -> f64| -> Vec<(f64, f64)> {
+            (0..100_u32)
+                .map(|i| (f64::from(i), 0.01 * f64::from(i) + noise()))
+                .collect()
+        };
+        let free = line(&mut || rng.unit());
+        let mut level = 0.0;
+        let mut rng = crate::stats::SplitMix64::new(5);
+        let walk = line(&mut || {
+            level = 0.95 * level + rng.unit() - 0.5;
+            level
+        });
+        let ratio = |points: &[(f64, f64)]| {
+            let (plain, serial) = (slope_t(points).unwrap(), slope_t_serial(points).unwrap());
+            near(serial.0, plain.0, 1e-12);
+            serial.1 / plain.1
+        };
+        assert!((0.8..=1.0).contains(&ratio(&free)), "{}", ratio(&free));
+        assert!(ratio(&walk) < 0.5, "{}", ratio(&walk));
+        assert_eq!(slope_t_serial(&free[..3]), None);
     }
 }

@@ -77,9 +77,9 @@ pub fn read_entry(path: &Path) -> RunEntry {
         target: String::new(),
         server: ServerFacts::default(),
         load: String::new(),
-        variation: None,
         summary: None,
         duration_secs: None,
+        variation: None,
         error: None,
     };
     let head = RunLines::open(path).and_then(|mut lines| read_head(&mut lines));
@@ -100,9 +100,9 @@ pub fn read_entry(path: &Path) -> RunEntry {
     entry.tags = head.tags;
     entry.notes = head.notes;
     entry.load = load_words(&head.plan, head.variation.as_ref());
-    entry.variation = head.variation;
     entry.target = head.plan.target.url;
     entry.server = head.server;
+    entry.variation = head.variation;
     entry
 }
 

@@ -1,5 +1,7 @@
 //! A plan's load in the few words of a list's row.
 
+use std::fmt::Write as _;
+
 use crate::domain::{Load, Over, Plan, Stage, StageEnd, Variation};
 
 /// `1, 10, 100`, `5, 10 req/s`, `1 user, 20`, `sweep to 128 users`, `search for req/s`; after it what the run is a variation
@@ -8,7 +10,7 @@ pub(super) fn load_words(plan: &Plan, variation: Option<&Variation>) -> String {
     let mut words = stages(&plan.stages);
     for (field, value) in variation.iter().flat_map(|v| &v.values) {
         let name = field.rsplit('.').find(|part| part.parse::<u32>().is_err());
-        words.push_str(&format!("; {}={value}", name.unwrap_or(field)));
+        write!(words, "; {}={value}", name.unwrap_or(field)).ok();
     }
     words
 }

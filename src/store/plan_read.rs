@@ -7,10 +7,9 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::plan_fields::{
-    Field, Grammar, Kind, LOADS, PLAN, Rule, closest, find, guess, join, listed,
-};
+use super::plan_fields::{Field, Grammar, Kind, LOADS, PLAN, Rule};
 use super::plan_file::LineIssue;
+use super::plan_names::{closest, find, guess, join, listed};
 use crate::domain::{Issue, Plan};
 
 /// A plan by its shape alone.

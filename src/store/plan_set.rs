@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
-use super::plan_fields::{Field, Kind, LOADS, PLAN, Rule, find, guess, join, listed};
+use super::plan_fields::{Field, Kind, LOADS, PLAN, Rule};
 use super::plan_file::overlap;
+use super::plan_names::{find, guess, join, listed};
 use super::plan_read::{json_from_toml, read};
 use super::plan_write::toml_from_json;
-use crate::domain::{Issue, Plan};
+use crate::domain::{Issue, Plan, SEARCH, SWEEP};
 
 /// The plan with one field changed, from `FIELD=VALUE`.
 ///
@@ -228,15 +229,35 @@ fn keep_key_whole(key: &mut Value, path: &[&str]) {
     }
 }
 
-/// Another kind of load leaves behind what it has no use for.
+/// What only one kind of load must have means that kind, which leaves behind what it has no use for.
 fn keep_load_whole(load: &mut Value, path: &[&str]) {
-    let (["kind"], Some(load)) = (path, load.as_object_mut()) else {
+    let (Some(name), Some(load)) = (path.first(), load.as_object_mut()) else {
         return;
     };
+    if *name != "kind" {
+        let mut having = LOADS.iter().filter(|(_, must, _)| must.contains(name));
+        let (Some((kind, ..)), None) = (having.next(), having.next()) else {
+            return;
+        };
+        load.insert("kind".to_owned(), Value::from(*kind));
+    }
     let kind = load.get("kind").and_then(Value::as_str).map(str::to_owned);
-    if let Some((_, must, may)) = LOADS.iter().find(|(k, ..)| kind.as_deref() == Some(*k)) {
-        let belongs = |name: &str| name == "kind" || must.contains(&name) || may.contains(&name);
-        load.retain(|name, _| belongs(name));
+    let Some((kind, must, may)) = LOADS.iter().find(|(k, ..)| kind.as_deref() == Some(*k)) else {
+        return;
+    };
+    let belongs = |name: &str| name == "kind" || must.contains(&name) || may.contains(&name);
+    load.retain(|name, _| belongs(name));
+    for (name, value) in needed(kind) {
+        load.entry(name).or_insert(value);
+    }
+}
+
+/// What a kind of load must have more than one of, so that it can be set one by one.
+fn needed(kind: &str) -> Vec<(&'static str, Value)> {
+    match kind {
+        "sweep" => vec![("steps", SWEEP.0.into()), ("max_users", SWEEP.1.into())],
+        "search" => vec![("from", SEARCH.0.into()), ("max", SEARCH.1.into())],
+        _ => Vec::new(),
     }
 }
 

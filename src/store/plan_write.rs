@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::plan_fields::{Field, Kind, PLAN, find, join};
+use super::plan_fields::{Field, Kind, PLAN};
+use super::plan_names::{find, join};
 use crate::domain::Plan;
 
 /// The plan as a `*.plan.toml` file, every field with its value. Reading it gives the same plan.

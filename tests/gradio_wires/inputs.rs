@@ -109,3 +109,38 @@ async fn components_become_typed_inputs() {
         json!([null, 2, 2, ["y"], false, message, null, "other", null, 2])
     );
 }
+
+#[tokio::test]
+async fn a_dataset_brings_files_and_whole_payloads() {
+    let app = App::start(super::app::pages("gradio6")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cat.png");
+    std::fs::write(&file, "cat").unwrap();
+    let workload = Workload {
+        dataset: Some(folder.path().display().to_string().parse().unwrap()),
+        ..Workload::default()
+    };
+    let (adapter, _) = app
+        .prepare(app.target("/image_size"), &workload)
+        .await
+        .unwrap();
+    let payload = json!({"": {"file": file.display().to_string()}});
+    let notes = adapter.bring(vec![payload.clone().into()]).await.unwrap();
+    assert!(notes[0].contains("1 files"), "{notes:?}");
+    let with = |payload: &Value| inferometer::domain::Prompt {
+        payload: Some(payload.clone().into()),
+        ..inferometer::domain::Prompt::default()
+    };
+    let sent = body(&adapter, &with(&payload));
+    assert_eq!(sent[0]["path"], "/srv/tiny.png");
+    let chat = app.adapter(app.target("/chat"), &workload).await;
+    assert_eq!(
+        body(&chat, &with(&json!(["s", "u", 1]))),
+        json!(["s", "u", 1])
+    );
+    assert_eq!(body(&chat, &with(&json!({"delay": 9})))[2], 9);
+    for bad in [json!(["s"]), json!({"nothing": 1}), json!({"": "x"})] {
+        let error = chat.bring(vec![bad.into()]).await.unwrap_err();
+        assert!(error.to_string().contains("row 1"), "{error}");
+    }
+}

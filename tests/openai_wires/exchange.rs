@@ -58,7 +58,7 @@ fn play(headers: &HeaderMap, reads: &[&[u8]]) -> Reply {
     exchange.reply()
 }
 
-fn outcome(reply: &Reply) -> &'static str {
+pub(crate) fn outcome(reply: &Reply) -> &'static str {
     match reply.result.as_ref().unwrap() {
         Ok(Ended::OkDone) => "ok_done",
         Ok(Ended::OkNoDone) => "ok_no_done",
@@ -66,7 +66,7 @@ fn outcome(reply: &Reply) -> &'static str {
     }
 }
 
-fn failure(reply: &Reply) -> &Failure {
+pub(crate) fn failure(reply: &Reply) -> &Failure {
     reply.result.as_ref().unwrap().as_ref().unwrap_err()
 }
 

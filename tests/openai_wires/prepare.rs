@@ -14,13 +14,13 @@ use super::data_file;
 use super::transcript::Transcript;
 
 /// A loopback server that answers each path with fixed bytes and keeps the heads of what was asked.
-struct Replay {
-    url: String,
+pub(crate) struct Replay {
+    pub(crate) url: String,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Replay {
-    async fn start(routes: &[(&str, Vec<u8>)]) -> Self {
+    pub(crate) async fn start(routes: &[(&str, Vec<u8>)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let routes: BTreeMap<String, Vec<u8>> = routes
@@ -38,7 +38,7 @@ impl Replay {
         Self { url, heads }
     }
 
-    fn asked(&self) -> String {
+    pub(crate) fn asked(&self) -> String {
         self.heads.lock().unwrap().join("\n")
     }
 }
@@ -69,7 +69,7 @@ async fn serve(
     }
 }
 
-fn answer_of(status: &str, body: &str) -> Vec<u8> {
+pub(crate) fn answer_of(status: &str, body: &str) -> Vec<u8> {
     let n = body.len();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {n}\r\n\r\n{body}"
@@ -85,7 +85,7 @@ async fn prepare(target: &Target) -> Result<(SharedAdapter, TargetInfo), Prepare
     protocol::prepare(target, &Workload::default(), None).await
 }
 
-fn issue_fields(error: &PrepareError) -> Vec<String> {
+pub(crate) fn issue_fields(error: &PrepareError) -> Vec<String> {
     match error {
         PrepareError::Refused(issues) => issues.iter().map(|i| i.field.clone()).collect(),
         PrepareError::Unreachable(failure) => panic!("unreachable: {}", failure.message),

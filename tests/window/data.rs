@@ -9,7 +9,7 @@ use inferometer::domain::{
     TokenSource, Warmup,
 };
 
-const MS: f64 = 1e6;
+pub(super) const MS: f64 = 1e6;
 
 /// A seeded source of noise (SplitMix64).
 pub(crate) struct Noise(u64);
@@ -40,11 +40,11 @@ impl Noise {
     clippy::cast_sign_loss,
     reason = "positive and small"
 )]
-fn ns(ms: f64) -> u64 {
+pub(super) fn ns(ms: f64) -> u64 {
     (ms * MS) as u64
 }
 
-fn plan(label: &str, users: &str, requests: &str) -> Plan {
+pub(super) fn plan(label: &str, users: &str, requests: &str) -> Plan {
     let stages =
         Stage::closed_tiers(users, ClosedMode::Steady, TierLength::Requests(requests)).unwrap();
     Plan {
@@ -65,7 +65,7 @@ fn plan(label: &str, users: &str, requests: &str) -> Plan {
 }
 
 /// Median TTFT and time per token in ms at that many users: flat, then a knee.
-fn service(users: f64) -> (f64, f64) {
+pub(super) fn service(users: f64) -> (f64, f64) {
     let over = (users / 40.0).max(1.0);
     (
         150.0 * (1.0 + users / 55.0) * over.powf(4.2),
@@ -73,7 +73,7 @@ fn service(users: f64) -> (f64, f64) {
     )
 }
 
-fn record(
+pub(super) fn record(
     (stage, phase, seq, user): (usize, Phase, u64, u32),
     start_ms: f64,
     (ttft, tpot): (f64, f64),

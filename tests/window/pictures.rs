@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use egui::vec2;
 use inferometer::app::Window;
+use inferometer::app::actions::{Action, View};
 use inferometer::app::measure::charts::DistributionKind;
+use inferometer::app::measure::model::TableKind;
 use inferometer::app::settings::ThemeChoice;
+use inferometer::chart::Throughput;
 use inferometer::domain::{RunData, RunState};
 
-use super::{data, gallery::Gallery, raster::Screen, window_with};
+use super::{data, gallery::Gallery, loads, raster::Screen, varied, window_with};
 
 /// Where the picture goes, if it is wanted.
 pub(super) fn wanted(name: &str) -> Option<std::path::PathBuf> {
@@ -119,6 +122,76 @@ fn the_measure_view() {
         });
         picture("few", size, Some(data::few), nothing);
         picture("smallest", (800.0, 560.0, dark), Some(data::live), nothing);
+    }
+}
+
+/// Runs of every load.
+const LOADS: [(&str, fn() -> RunData); 10] = [
+    ("goals", loads::with_goals),
+    ("open-live", loads::open_live),
+    ("open-drops", loads::open_with_drops),
+    ("sweep-live", loads::sweep_live),
+    ("sweep", loads::sweep),
+    ("search-live", loads::search_live),
+    ("search", loads::search),
+    ("steered", loads::steered),
+    ("paused", loads::paused),
+    ("turns", loads::conversations),
+];
+
+#[test]
+fn every_load() {
+    let nothing = |_: &mut Window, _: &mut Screen| {};
+    for (name, run) in LOADS {
+        for size in [
+            (1280.0, 800.0, true),
+            (1280.0, 800.0, false),
+            (1000.0, 640.0, true),
+        ] {
+            picture(name, size, Some(run), nothing);
+        }
+        let size = (1280.0, 800.0, true);
+        picture(&format!("{name}-ecdf"), size, Some(run), |window, _| {
+            window.measure.distribution.0 = DistributionKind::Ecdf;
+            window.measure.by_asked = Some(true);
+            window.measure.rate = Some(Throughput::Latency);
+        });
+        let scrolled = format!("{name}-scrolled");
+        picture(&scrolled, size, Some(run), |window, screen| {
+            percentiles(window, screen);
+            window.measure.table = Some(TableKind::Goals);
+            screen.point_at(820.0, 700.0);
+            screen.scroll(-2000.0);
+            screen.frame(&mut |ui| window.show(ui));
+        });
+    }
+    let turns = |window: &mut Window, screen: &mut Screen| {
+        window.measure.table = Some(TableKind::Turns);
+        screen.point_at(820.0, 700.0);
+        screen.scroll(-2000.0);
+        screen.frame(&mut |ui| window.show(ui));
+    };
+    let size = (1280.0, 800.0, true);
+    picture("by-turn", size, Some(loads::conversations), turns);
+    picture("mark", size, Some(loads::steered), |window, _| {
+        window.state.perform(Action::Mark);
+    });
+}
+
+#[test]
+fn varied_plans() {
+    for size in [
+        (1280.0, 800.0, true),
+        (1280.0, 800.0, false),
+        (1000.0, 640.0, true),
+    ] {
+        picture("by-parameter", size, None, varied::by_parameter);
+        picture("varied-library", size, None, |window, _| {
+            varied::library(window);
+            window.state.view = View::Runs;
+            let path = varied::entries()[2].path.clone();
+            window.state.library.select(&path);
+        });
     }
 }
 

@@ -32,9 +32,9 @@ fn entry(name: &str, day: u32, tags: &[&str], run: Option<&RunData>) -> RunEntry
             ..ServerFacts::default()
         },
         load: "1, 10".to_owned(),
-        variation: None,
         summary: run.map(|r| Arc::clone(&r.summary)),
         duration_secs: Some(61.0),
+        variation: None,
         error: None,
     }
 }

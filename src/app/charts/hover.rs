@@ -7,7 +7,7 @@ use egui::{Color32, Pos2, Sense, Ui, vec2};
 use super::{ink, pane::Map};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets;
-use crate::chart::{Axis, AxisKind, Chart, Mark, Shape, format};
+use crate::chart::{Axis, AxisKind, Chart, Mark, Shape};
 
 /// How near the pointer has to be to a dot, in points.
 const NEAR: f32 = 14.0;
@@ -38,8 +38,7 @@ pub(super) fn at(
     let place = first.x_place(pointer.x);
     hover.head = chart.x.text(place);
     let is_order = chart.x.kind == AxisKind::Number;
-    let mut snapped: Option<(f32, f64)> = None;
-    for (pane, map) in chart.panes.iter().zip(maps) {
+    for pane in &chart.panes {
         for mark in &pane.marks {
             if mark.series.is_some_and(|s| hidden.contains(&s)) {
                 continue;
@@ -56,10 +55,6 @@ pub(super) fn at(
                     let Some(point) = nearest_x(points, place) else {
                         continue;
                     };
-                    let away = (map.x(point[0]) - pointer.x).abs();
-                    if snapped.is_none_or(|(best, _)| away < best) {
-                        snapped = Some((away, point[0]));
-                    }
                     let name = name_of(chart, mark, end_label, &pane.y.caption);
                     hover.rows.push((name, words(&pane.y, point[1])));
                 }
@@ -79,23 +74,26 @@ pub(super) fn at(
             }
         }
     }
-    // Where lines have points at certain levels only, the tooltip speaks of the nearest level.
-    if let (AxisKind::Users(_), Some((_, level))) = (&chart.x.kind, snapped) {
-        hover.head = chart.x.text(level);
-        level_rows(chart, level, &mut hover);
-    }
+    // Where there are points at certain levels only, the tooltip speaks of the nearest level: its row of the table says more
+    // than the lines.
+    level_rows(chart, first, pointer, &mut hover);
     dot_rows(theme, chart, maps, pointer, hidden, &mut hover);
     unique(&mut hover.rows);
     hover
 }
 
-/// Levels of load: the table's row of that level says more than the lines.
-fn level_rows(chart: &Chart, level: f64, hover: &mut Hover) {
-    let users = format::count(chart.x.value(level).round());
-    let is_level = |row: &&Vec<String>| row.first() == Some(&users);
-    if let Some(row) = chart.table.rows.iter().find(is_level) {
+/// The table's row of the level that is nearest to the pointer.
+fn level_rows(chart: &Chart, map: &Map, pointer: Pos2, hover: &mut Hover) {
+    let away = |place: &f64| (map.x(*place) - pointer.x).abs();
+    let places = chart.table.places.iter().enumerate();
+    let nearest = places.min_by(|a, b| away(a.1).total_cmp(&away(b.1)));
+    let Some(row) = nearest.and_then(|(i, _)| chart.table.rows.get(i)) else {
+        return;
+    };
+    if let Some((name, cells)) = row.split_first() {
+        hover.head.clone_from(name);
         let names = chart.table.header.iter().skip(1).cloned();
-        hover.rows = names.zip(row.iter().skip(1).cloned()).collect();
+        hover.rows = names.zip(cells.iter().cloned()).collect();
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use egui::{Align2, Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
 use egui_plot::{FilledArea, Line, PlotPoints, PlotUi, Polygon};
 
-use super::{CAPTION_Y, PLOT_TOP, ink, pane::Map};
+use super::{CAPTION_Y, PLOT_TOP, RAIL, ink, pane::Map};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets;
 use crate::chart::{Colour, Dot, LabelSide, Mark, Pane, Rule, Shape};
@@ -17,7 +17,7 @@ const APART: f32 = 13.0;
 
 fn fill(theme: &Theme, colour: Colour) -> f32 {
     match colour {
-        Colour::Ok => theme.fill_goal,
+        Colour::Ok | Colour::Caution => theme.fill_goal,
         Colour::Stage { .. } | Colour::SideA | Colour::SideB => theme.fill_histogram,
         _ => 0.18,
     }
@@ -84,7 +84,8 @@ pub(super) fn items(plot: &mut PlotUi<'_>, theme: &Theme, mark: &Mark) {
         | Shape::Points { .. }
         | Shape::VLine { .. }
         | Shape::HLine { .. }
-        | Shape::Span { .. } => {}
+        | Shape::Span { .. }
+        | Shape::Zone { .. } => {}
     }
 }
 
@@ -92,6 +93,11 @@ pub(super) fn items(plot: &mut PlotUi<'_>, theme: &Theme, mark: &Mark) {
 pub(super) fn under(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>, names: bool) {
     let theme = Theme::of(ui);
     let mut taken = f32::NEG_INFINITY;
+    for mark in shown(pane, hidden) {
+        if let Shape::Zone { x, y } = &mark.shape {
+            goal_zone(ui, map, ink(theme, mark.colour), (*x, *y));
+        }
+    }
     for mark in shown(pane, hidden) {
         let Shape::Span { from, to, label } = &mark.shape else {
             continue;
@@ -112,7 +118,8 @@ pub(super) fn under(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>, n
         }
         let edge = Rect::from_min_max(zone.min - vec2(0.0, 1.0), pos2(right, zone.top() + 1.0));
         ui.painter().rect_filled(edge, 0.0, color);
-        let y = map.rect.top() - PLOT_TOP + CAPTION_Y;
+        let rail = if pane.has_rail { RAIL } else { 0.0 };
+        let y = map.rect.top() - rail - PLOT_TOP + CAPTION_Y;
         taken = zone_name(
             ui,
             label,
@@ -120,6 +127,32 @@ pub(super) fn under(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>, n
             y,
             taken.max(map.rect.left() + 24.0),
         );
+    }
+}
+
+/// Where a goal is met or missed.
+fn goal_zone(ui: &Ui, map: &Map, color: Color32, (x, y): ((f64, f64), (f64, f64))) {
+    let edge = |at: f32, low: f32, high: f32| {
+        if at.is_nan() {
+            low
+        } else {
+            at.clamp(low, high)
+        }
+    };
+    let (rect, theme) = (map.rect, Theme::of(ui));
+    let zone = Rect::from_min_max(
+        pos2(
+            edge(map.x(x.0), rect.left(), rect.right()),
+            edge(map.y(y.1), rect.top(), rect.bottom()),
+        ),
+        pos2(
+            edge(map.x(x.1), rect.left(), rect.right()),
+            edge(map.y(y.0), rect.top(), rect.bottom()),
+        ),
+    );
+    if zone.is_positive() {
+        let fill = color.gamma_multiply(theme.fill_goal);
+        ui.painter().rect_filled(zone, 0.0, fill);
     }
 }
 
@@ -158,9 +191,7 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
                 is_dashed: true,
                 ..
             } => dashes(&inside, map, points, Stroke::new(*width, color)),
-            Shape::HLine { at, label, style } => {
-                hline(painter, theme, map, (*at, color), label, *style);
-            }
+            Shape::HLine { at, style, .. } => hline(painter, map, (*at, color), *style),
             _ => {}
         }
     }
@@ -176,6 +207,10 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         {
             let on = if *dot == Dot::Cross { painter } else { &inside };
             dots(on, theme, map, points, (*dot, color));
+            if *dot == Dot::Cross {
+                rail_name(painter, theme, map, labels);
+                continue;
+            }
             for (point, label) in points.iter().zip(labels) {
                 if map.shows_x(point[0]) && !label.is_empty() {
                     let at = map.at(*point);
@@ -184,6 +219,7 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             }
         }
     }
+    hline_names(painter, theme, map, pane, hidden);
     end_labels(painter, theme, map, pane, hidden);
     rule_names(painter, theme, map, pane, hidden);
 }
@@ -284,19 +320,14 @@ fn rule_names(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: 
             at.y += 14.0;
         }
         taken.push(place(at));
-        let ink = rule_ink(theme, label, theme.text);
+        let of_goal = mark.colour == Colour::Ok;
+        let ink = if of_goal { theme.ok } else { theme.text };
+        let ink = rule_ink(theme, label, ink);
         plated(painter, theme, at, anchor, label, (kind, ink));
     }
 }
 
-fn hline(
-    painter: &Painter,
-    theme: &Theme,
-    map: &Map,
-    (at, color): (f64, Color32),
-    label: &str,
-    style: Rule,
-) {
+fn hline(painter: &Painter, map: &Map, (at, color): (f64, Color32), style: Rule) {
     let y = map.y(at);
     if y < map.rect.top() || y > map.rect.bottom() {
         return;
@@ -311,15 +342,29 @@ fn hline(
         Rule::Dashed => dashed(painter, ends, stroke, 4.0),
         Rule::Knee => dashed(painter, ends, stroke, 3.0),
     }
-    if !label.is_empty() {
-        let at = pos2(map.rect.left() + 4.0, y - 8.0);
+}
+
+/// Names of the lines across, over all dots.
+fn hline_names(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) {
+    for mark in shown(pane, hidden) {
+        let Shape::HLine { at, label, .. } = &mark.shape else {
+            continue;
+        };
+        let y = map.y(*at);
+        if label.is_empty() || y < map.rect.top() || y > map.rect.bottom() {
+            continue;
+        }
+        // Above its line, or below where the plot ends above it.
+        let above = y - 8.0 >= map.rect.top() + 4.0;
+        let at = pos2(map.rect.left() + 4.0, if above { y - 8.0 } else { y + 9.0 });
+        let ink = ink(theme, mark.colour);
         plated(
             painter,
             theme,
             at,
             Align2::LEFT_CENTER,
             label,
-            (Text::Caption, color),
+            (Text::Caption, ink),
         );
     }
 }
@@ -371,6 +416,19 @@ fn dots(
             }
             return;
         }
+        Dot::LargeCross | Dot::MediumCross | Dot::SmallCross => {
+            let half = match dot {
+                Dot::LargeCross => 4.0,
+                Dot::MediumCross => 3.5,
+                _ => 3.0,
+            };
+            for point in visible {
+                let center = map.at(*point);
+                painter.circle_filled(center, half + 1.0, theme.surface);
+                cross(painter, center, half, color);
+            }
+            return;
+        }
         Dot::Large => (4.0, false),
         Dot::Medium => (3.0, false),
         Dot::Small => (2.5, false),
@@ -386,6 +444,15 @@ fn dots(
         } else {
             painter.circle_filled(center, radius, color);
         }
+    }
+}
+
+/// What the × on the rail are, in the column of ticks, where no legend says so.
+fn rail_name(painter: &Painter, theme: &Theme, map: &Map, labels: &[String]) {
+    if let Some(words) = labels.first().filter(|w| !w.is_empty()) {
+        let at = pos2(map.rect.left() - 5.0, map.rect.top() - 10.0);
+        let (kind, ink) = (Text::Caption, theme.muted);
+        widgets::text(painter, at, Align2::RIGHT_CENTER, words, kind, ink);
     }
 }
 
@@ -452,7 +519,14 @@ fn end_labels(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: 
         placed.push(free);
     }
     // Where they would leave the plot, all of them come down.
-    let down = (map.rect.top() - 2.0 - free).max(0.0);
+    let is_now = |m: &Mark| matches!(&m.shape, Shape::VLine { label, .. } if label == "now");
+    // “now” stands at the top, where the lines of a run under way end.
+    let top = if shown(pane, hidden).any(is_now) {
+        20.0
+    } else {
+        -2.0
+    };
+    let down = (map.rect.top() + top - free).max(0.0);
     for ((at, words, ink), y) in labels.into_iter().rev().zip(placed) {
         let y = y + down;
         let strong = ink == theme.text;

@@ -326,6 +326,7 @@ pub fn ink(theme: &Theme, colour: Colour) -> Color32 {
         Colour::Rule | Colour::PartWait => theme.line_strong,
         Colour::PartQueue => theme.line_strong.gamma_multiply(0.4),
         Colour::Ok => theme.ok,
+        Colour::Caution => theme.caution,
     }
 }
 

@@ -2,14 +2,18 @@
 //!
 //! One run a side says nothing about other runs: every verdict is worded “within these two runs”, and there are no p-values.
 
+mod parameter;
+mod parameter_view;
 mod table;
 mod view;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use parameter::ParameterChoice;
 pub use view::compare_ui;
 
+use super::actions::View;
 use super::charts::ChartUi;
 use super::state::{AppState, OpenFor};
 use crate::chart::{Chart, Look, cold_over_warm, overlay};
@@ -21,6 +25,8 @@ pub enum CompareMode {
     #[default]
     Versus,
     ColdWarm,
+    /// The runs of a varied plan.
+    Parameter,
 }
 
 /// Which side of the comparison.
@@ -51,6 +57,7 @@ pub struct CompareChoice {
     pub look: Look,
     pub left_ui: ChartUi,
     pub right_ui: ChartUi,
+    pub parameter: ParameterChoice,
     /// The next run that is opened becomes A.
     pub(crate) waits_for_a: bool,
     worked_out: Option<(Key, Arc<WorkedOut>)>,
@@ -81,6 +88,8 @@ pub(super) enum WorkedOut {
         left: Chart,
         right: Chart,
     },
+    /// Worked out of the library: see [`parameter`].
+    Parameter,
     /// There is nothing to compare; why, and what to do.
     Nothing(&'static str, &'static str),
 }
@@ -116,6 +125,9 @@ impl CompareChoice {
 
     /// Works the comparison out, once for each change of what it depends on.
     pub(super) fn work_out(&mut self) -> Arc<WorkedOut> {
+        if self.mode == CompareMode::Parameter {
+            return Arc::new(WorkedOut::Parameter);
+        }
         let Some(a) = self.a.clone() else {
             return Arc::new(nothing(self.mode));
         };
@@ -143,6 +155,7 @@ impl CompareChoice {
                 Some(b) => versus(&a, b, &key),
                 None => nothing(CompareMode::Versus),
             },
+            CompareMode::Parameter => WorkedOut::Parameter,
         });
         self.worked_out = Some((key, Arc::clone(&worked_out)));
         worked_out
@@ -151,6 +164,7 @@ impl CompareChoice {
 
 fn nothing(mode: CompareMode) -> WorkedOut {
     match mode {
+        CompareMode::Parameter => WorkedOut::Parameter,
         CompareMode::Versus => WorkedOut::Nothing(
             "Two runs are compared here",
             "Choose A and B above, tick two in Runs, or drop two run files",
@@ -201,6 +215,26 @@ fn cold(run: &RunData, metric: MetricId) -> WorkedOut {
 }
 
 impl AppState {
+    /// Shows the runs of a varied plan by parameter.
+    pub fn compare_group(&mut self, group: String) {
+        self.compare.parameter.choose(group);
+        self.compare.mode = CompareMode::Parameter;
+        self.view = View::Compare;
+    }
+
+    /// The varied plan of the run shown, else the newest in the library.
+    pub(crate) fn group_at_hand(&self) -> Option<String> {
+        let shown = self.shown.as_ref().and_then(|r| r.head.variation.as_ref());
+        let newest = || Some(self.library.groups().into_iter().next()?.0);
+        shown.map(|v| v.group.clone()).or_else(newest)
+    }
+
+    pub(crate) fn compare_group_at_hand(&mut self) {
+        if let Some(group) = self.group_at_hand() {
+            self.compare_group(group);
+        }
+    }
+
     /// Puts a run file on one side, opening it first if need be.
     pub fn choose_side(&mut self, side: Side, path: &Path) {
         match (self.opened_at(path).cloned(), side) {

@@ -53,6 +53,7 @@ pub fn compare_ui(ui: &mut Ui, state: &mut AppState) {
 
 fn body_ui(ui: &mut Ui, state: &mut AppState, worked_out: &WorkedOut, height: f32) {
     match worked_out {
+        WorkedOut::Parameter => super::parameter_view::parameter_ui(ui, state, height),
         WorkedOut::Nothing(headline, advice) => nothing_ui(ui, headline, advice, height, state),
         WorkedOut::Versus {
             comparison,
@@ -86,7 +87,13 @@ fn body_ui(ui: &mut Ui, state: &mut AppState, worked_out: &WorkedOut, height: f3
     ui.add_space(GAP);
 }
 
-fn nothing_ui(ui: &mut Ui, headline: &str, advice: &str, height: f32, state: &mut AppState) {
+pub(super) fn nothing_ui(
+    ui: &mut Ui,
+    headline: &str,
+    advice: &str,
+    height: f32,
+    state: &mut AppState,
+) {
     let theme = Theme::of(ui);
     let wanted = vec2(ui.available_width(), (height - GAP).max(160.0));
     let (rect, response) = ui.allocate_exact_size(wanted, Sense::hover());
@@ -133,15 +140,22 @@ fn head_ui(ui: &mut Ui, rect: Rect, state: &mut AppState, worked_out: &WorkedOut
         let modes = [
             (CompareMode::Versus, "A against B"),
             (CompareMode::ColdWarm, "Cold against warm"),
+            (CompareMode::Parameter, "By parameter"),
         ];
-        Switch::new("What is compared", &mut state.compare.mode, &modes).show(ui);
+        let switch = Switch::new("What is compared", &mut state.compare.mode, &modes).show(ui);
+        right_edge = switch.rect.left() - 12.0;
+        if state.compare.mode == CompareMode::Parameter {
+            return;
+        }
         let metrics = match state.compare.mode {
             CompareMode::Versus => vec![
                 (MetricId::Ttft, "TTFT"),
                 (MetricId::E2e, "E2E"),
                 (MetricId::Tpot, "TPOT"),
             ],
-            CompareMode::ColdWarm => vec![(MetricId::Ttft, "TTFT"), (MetricId::E2e, "E2E")],
+            CompareMode::ColdWarm | CompareMode::Parameter => {
+                vec![(MetricId::Ttft, "TTFT"), (MetricId::E2e, "E2E")]
+            }
         };
         let mut metric = state.compare.metric();
         if !metrics.iter().any(|(id, _)| *id == metric) {
@@ -155,6 +169,10 @@ fn head_ui(ui: &mut Ui, rect: Rect, state: &mut AppState, worked_out: &WorkedOut
     let layout = Layout::left_to_right(Align::Center);
     widgets::inside(ui, left, layout, "head left", |ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
+        if state.compare.mode == CompareMode::Parameter {
+            super::parameter_view::head_ui(ui, state);
+            return;
+        }
         let chip_width = ((left.width() - 40.0) / 2.6).clamp(96.0, 232.0);
         side_ui(ui, Side::A, chip_width, state);
         if state.compare.mode == CompareMode::ColdWarm {

@@ -35,6 +35,11 @@ pub enum Dialog {
         path: PathBuf,
     },
     CloseWhileRunning,
+    /// A mark on the axis of time; `name` is what it is called when nothing is typed.
+    Mark {
+        text: String,
+        name: String,
+    },
     DeleteRun {
         path: PathBuf,
         label: String,
@@ -70,6 +75,13 @@ impl Dialog {
         Self::Path {
             what: BrowseFor::Open,
             text: String::new(),
+        }
+    }
+
+    pub fn mark(name: String) -> Self {
+        Self::Mark {
+            text: String::new(),
+            name,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::app::settings::ThemeChoice;
 use crate::app::state::{AppState, UseAs, WindowRequest, tilde};
 use crate::app::theme::{Text, Theme, radius};
 use crate::app::widgets::{self, Button, Field, Switch};
+use crate::domain::RunState;
 use crate::session::Command;
 
 const WIDTH: f32 = 440.0;
@@ -92,6 +93,7 @@ fn dialog_ui(ui: &mut Ui, dialog: &mut Dialog, state: &mut AppState) -> Answer {
             buttons(ui, "Send the key", "Do not send")
         }
         Dialog::CloseWhileRunning => close_ui(ui, state),
+        Dialog::Mark { text, name } => mark_ui(ui, text, name),
         Dialog::DeleteRun { path, label } => {
             title(ui, &format!("Delete “{label}”?"));
             sentence(ui, &format!("{} is removed for good.", path.display()));
@@ -215,12 +217,27 @@ fn path_ui(ui: &mut Ui, what: &BrowseFor, text: &mut String, state: &mut AppStat
     })
 }
 
+fn mark_ui(ui: &mut Ui, text: &mut String, name: &str) -> Answer {
+    title(ui, "Mark a moment");
+    let response = Field::new("What happens", text).hint(name).show(ui);
+    sentence(
+        ui,
+        "A line with these words stands on the axis of time, where the run is when you press Mark.",
+    );
+    let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    if !entered && ui.memory(|memory| memory.focused().is_none()) {
+        response.request_focus();
+    }
+    if entered {
+        return Answer::Yes;
+    }
+    buttons(ui, "Mark", "Cancel")
+}
+
 fn close_ui(ui: &mut Ui, state: &AppState) -> Answer {
     if state.closing {
         let in_flight = match state.live.as_ref().map(|r| &r.state) {
-            Some(crate::domain::RunState::Running(p) | crate::domain::RunState::Stopping(p)) => {
-                p.in_flight
-            }
+            Some(RunState::Running(p) | RunState::Paused(p) | RunState::Stopping(p)) => p.in_flight,
             _ => 0,
         };
         title(ui, "Stopping the run");
@@ -334,6 +351,7 @@ impl AppState {
             Dialog::ConfirmBig { .. } => self.start_confirmed(),
             Dialog::ConfirmPlainKey { host, then } => self.allow_plain_key(host, then),
             Dialog::CloseWhileRunning => self.stop_and_close(),
+            Dialog::Mark { text, name } => self.mark(&text, &name),
             Dialog::DeleteRun { path, .. } => {
                 self.dialog = None;
                 self.command(Command::DeleteRun { path });

@@ -6,7 +6,7 @@ use super::charts::{Charts, DistributionKind};
 use super::{Distribution, MeasureUi, Metric, model};
 use crate::app::charts::ChartFrame;
 use crate::app::widgets::{self, Switch, choice};
-use crate::chart::Throughput;
+use crate::chart::{self, Throughput};
 use crate::domain::{MetricId, RunData};
 
 pub(super) type Card =
@@ -20,7 +20,6 @@ const KINDS: [(DistributionKind, &str); 3] = [
     (DistributionKind::Percentiles, "Percentiles"),
     (DistributionKind::Ecdf, "ECDF"),
 ];
-const RATES: [Throughput; 3] = Throughput::ALL;
 /// Width of the distribution's choice in a narrow window.
 const CHOICE: f32 = 108.0;
 
@@ -55,32 +54,43 @@ fn distribution(
 fn over_time(
     ui: &mut Ui,
     rect: Rect,
-    _run: &RunData,
+    run: &RunData,
     charts: &Charts<'_>,
     (narrow, state): (bool, &mut MeasureUi),
     time: &mut Option<f64>,
 ) {
-    let mut rate = state.rate;
-    let rates = RATES.map(|rate| (rate, rate.label()));
+    let shown = state.rate_of(run);
+    let mut rate = shown;
+    let rates = Throughput::of(run);
+    let rates: Vec<_> = rates.into_iter().map(|rate| (rate, rate.label())).collect();
     let formula = match rate {
         Throughput::Tokens => MetricId::OutputTokenRate,
         Throughput::Requests => MetricId::RequestRate,
+        Throughput::Sent => MetricId::SentRate,
+        Throughput::Latency => state.metric.0,
         Throughput::Errors => MetricId::ErrorRate,
     };
     let mut frame = ChartFrame::new(charts.over_time).formula(formula.metric().formula);
     if narrow {
         frame = frame.title("Over time").without_subject();
+    } else if rate == Throughput::Latency {
+        frame = frame.title("Latency over time");
     }
     let mut shared = state.time;
     let before = shared;
     frame.show(ui, rect, &mut state.over_time_ui, &mut shared, |ui| {
-        Switch::new("Over time", &mut rate, &rates).show(ui);
+        if narrow {
+            let options: Vec<_> = rates.iter().map(|(r, w)| (*r, (*w).to_owned())).collect();
+            choice(ui, "Over time", &mut rate, &options, CHOICE);
+        } else {
+            Switch::new("Over time", &mut rate, &rates).show(ui);
+        }
     });
     if shared != before {
         *time = shared;
     }
-    if rate != state.rate {
-        state.rate = rate;
+    if rate != shown {
+        state.rate = Some(rate);
         ui.ctx().request_repaint();
     }
 }
@@ -90,16 +100,27 @@ fn load(
     rect: Rect,
     run: &RunData,
     charts: &Charts<'_>,
-    (_, state): (bool, &mut MeasureUi),
+    (narrow, state): (bool, &mut MeasureUi),
     _time: &mut Option<f64>,
 ) {
     let mut metric = state.metric;
+    let shown = state.asked_of(run);
+    let mut asked = shown;
     let frame = ChartFrame::new(charts.load)
         .formula(metric.0.metric().formula)
         .without_subject();
     frame.show(ui, rect, &mut state.load_ui, &mut None, |ui| {
         metric_switch(ui, run, &mut metric);
+        if !narrow && chart::has_rate_axis(run) {
+            let options = [(false, "achieved"), (true, "asked")];
+            Switch::new("Rate", &mut asked, &options).show(ui);
+        }
     });
+    if asked != shown {
+        state.by_asked = Some(asked);
+        state.load_ui.zoom = None;
+        ui.ctx().request_repaint();
+    }
     change_metric(ui, state, metric);
 }
 

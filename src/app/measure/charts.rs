@@ -18,6 +18,8 @@ pub(super) struct ChartChoice {
     pub distribution: DistributionKind,
     pub rate: Throughput,
     pub focus: Option<StageIdx>,
+    /// The load curve by the rate asked for instead of the one achieved.
+    pub asked: bool,
 }
 
 /// The charts of one frame.
@@ -33,9 +35,10 @@ type DistributionKey = (RunKey, MetricId, DistributionKind, Option<StageIdx>);
 #[derive(Default)]
 pub(super) struct ChartCache {
     distribution: Cached<DistributionKey, Chart>,
-    over_time: Cached<(RunKey, Throughput), Chart>,
-    load: Cached<(RunKey, MetricId), Chart>,
+    over_time: Cached<(RunKey, Throughput, MetricId), Chart>,
+    load: Cached<(RunKey, MetricId, bool), Chart>,
     requests: Cached<(RunKey, MetricId), Chart>,
+    turns: Cached<(RunKey, StageIdx), Chart>,
 }
 
 impl ChartCache {
@@ -44,6 +47,7 @@ impl ChartCache {
             + self.over_time.n_computed
             + self.load.n_computed
             + self.requests.n_computed
+            + self.turns.n_computed
     }
 
     pub(super) fn ranges(&self) -> Vec<(f64, f64)> {
@@ -60,6 +64,23 @@ impl ChartCache {
         charts.into_iter().flatten().flat_map(axes).collect()
     }
 
+    /// Conversations by turn, of the stage in focus or of the first that has any.
+    pub(super) fn turns(&mut self, run: &RunData, focus: Option<StageIdx>) -> &Chart {
+        let has = |idx: &StageIdx| {
+            let stage = run.summary.stages.get(idx.index());
+            stage.is_some_and(|s| !s.turns.is_empty())
+        };
+        let all = (0..run.summary.stages.len()).map(StageIdx::from_index);
+        let stage = focus.filter(has).or_else(|| all.into_iter().find(has));
+        let key = (RunKey::of(run), stage.unwrap_or_default());
+        self.turns.get_steady(
+            run,
+            key,
+            |a, b| a.0.id == b.0.id && a.1 == b.1,
+            |run, key| chart::turns(run, key.1),
+        )
+    }
+
     pub(super) fn get(&mut self, run: &RunData, choice: &ChartChoice) -> Charts<'_> {
         let run_key = RunKey::of(run);
         let (metric, rate) = (choice.metric, choice.rate);
@@ -74,18 +95,24 @@ impl ChartCache {
             |a, b| a.0.id == b.0.id && (a.1, a.2) == (b.1, b.2),
             |run, key| distribution(run, key.1, key.2, key.3),
         );
+        // A rate over time is the same for every metric.
+        let over_time_of = match rate {
+            Throughput::Latency => metric,
+            _ => MetricId::Ttft,
+        };
         let over_time = self.over_time.get_steady(
             run,
-            (run_key.clone(), rate),
-            |a, b| a.0.id == b.0.id && a.1 == b.1,
-            |run, key| over_time(run, key.1),
+            (run_key.clone(), rate, over_time_of),
+            |a, b| a.0.id == b.0.id && (a.1, a.2) == (b.1, b.2),
+            |run, key| over_time(run, key.1, key.2),
         );
         let same = |a: &(RunKey, MetricId), b: &(RunKey, MetricId)| a.0.id == b.0.id && a.1 == b.1;
-        let load = self
-            .load
-            .get_steady(run, (run_key.clone(), metric), same, |run, key| {
-                explained(run, key.1, chart::load_curve(run, key.1))
-            });
+        let load = self.load.get_steady(
+            run,
+            (run_key.clone(), metric, choice.asked),
+            |a, b| a.0.id == b.0.id && (a.1, a.2) == (b.1, b.2),
+            |run, key| explained(run, key.1, chart::load_curve(run, key.1, key.2)),
+        );
         let requests = self
             .requests
             .get_steady(run, (run_key, metric), same, |run, key| {
@@ -169,7 +196,7 @@ fn mark_focus(chart: &mut Chart, run: &RunData, metric: MetricId, stage: StageId
         return;
     };
     pane.marks
-        .retain(|m| !matches!(m.shape, Shape::VLine { .. }));
+        .retain(|m| !matches!(m.shape, Shape::VLine { .. }) || m.colour == Colour::Ok);
     let named = [
         ("p50", 0.5, d.p50, LabelSide::Left),
         ("p95", 0.95, d.p95, LabelSide::Right),
@@ -196,8 +223,11 @@ fn mark_focus(chart: &mut Chart, run: &RunData, metric: MetricId, stage: StageId
     }
 }
 
-fn over_time(run: &RunData, rate: Throughput) -> Chart {
-    let mut chart = chart::over_time(run, rate);
+fn over_time(run: &RunData, rate: Throughput, metric: MetricId) -> Chart {
+    let mut chart = chart::over_time(run, rate, metric);
+    if rate == Throughput::Latency {
+        chart = explained(run, metric, chart);
+    }
     let Some(progress) = model::progress(run) else {
         return chart;
     };

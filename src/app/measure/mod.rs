@@ -5,22 +5,26 @@
 
 mod cards;
 pub mod charts;
+mod controls;
 mod empty;
+mod errors;
 pub mod model;
 mod parts;
+mod tables;
 
 use egui::{Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use super::actions::Action;
 use super::charts::ChartUi;
+use super::state::{Controls, LevelField};
 use super::theme::size;
 use super::widgets::{self, BANNER_HEIGHT};
 use crate::chart::Throughput;
 use crate::domain::{MetricId, RunData, RunState, StageIdx};
 use charts::{ChartChoice, DistributionKind};
 pub use empty::EmptyModel;
-use model::{ErrorRow, Finding, Head, Scope, StageTable};
-use widgets::Tile;
+use model::{ErrorRow, Finding, Head, Scope, StageTable, TableKind};
+use widgets::{Table, Tile};
 
 /// Space between the parts.
 const GAP: f32 = 12.0;
@@ -30,6 +34,8 @@ const LEAST_CARD: f32 = 196.0;
 const LEAST_CARD_SMALL: f32 = 188.0;
 /// Below this own width the margins shrink.
 const SMALL: f32 = 760.0;
+/// From this window width the table of stages has all of its columns.
+const WIDE: f32 = 1600.0;
 /// Below this own width the charts stand in one column.
 const ONE_COLUMN: f32 = 560.0;
 
@@ -41,12 +47,18 @@ pub struct MeasureUi {
     pub focus: Option<StageIdx>,
     pub metric: Metric,
     pub distribution: Distribution,
-    pub rate: Throughput,
+    /// What is drawn over time; what suits the run until a person chooses.
+    pub rate: Option<Throughput>,
+    /// The load curve by the rate asked for instead of the one achieved; where that would fold back, until a person chooses.
+    pub by_asked: Option<bool>,
     pub all_findings: bool,
     pub distribution_ui: ChartUi,
     pub over_time_ui: ChartUi,
     pub load_ui: ChartUi,
     pub requests_ui: ChartUi,
+    pub turns_ui: ChartUi,
+    /// The table below the charts; what suits the run until a person chooses.
+    pub table: Option<TableKind>,
     /// Place of the pointer on the axis of time.
     pub time: Option<f64>,
     words: Cached<WordsKey, Words>,
@@ -84,6 +96,37 @@ impl MeasureUi {
         self.charts.ranges()
     }
 
+    /// What is drawn over time of that run.
+    pub(super) fn rate_of(&self, run: &RunData) -> Throughput {
+        let wanted = self.rate.filter(|r| Throughput::of(run).contains(r));
+        wanted.unwrap_or_else(|| Throughput::first_of(run))
+    }
+
+    /// Whether that run's load curve is over the rate asked.
+    pub(super) fn asked_of(&self, run: &RunData) -> bool {
+        self.by_asked
+            .unwrap_or_else(|| crate::chart::folds_back(run))
+    }
+
+    /// The table that is shown of that run.
+    fn kind_of(&self, run: &RunData, kinds: &[TableKind]) -> TableKind {
+        let is_search = run.head.plan.stages.iter().all(|s| s.load.unfolds());
+        let suits = if is_search && kinds.contains(&TableKind::Probes) {
+            TableKind::Probes
+        } else {
+            TableKind::Stages
+        };
+        self.table.filter(|k| kinds.contains(k)).unwrap_or(suits)
+    }
+
+    /// Goals in place of what is shown, and the stages again.
+    pub fn toggle_goals(&mut self) {
+        self.table = Some(match self.table {
+            Some(TableKind::Goals) => TableKind::Stages,
+            _ => TableKind::Goals,
+        });
+    }
+
     /// Choices that belong to a run fall away with it.
     fn forget_run(&mut self) {
         self.focus = None;
@@ -93,6 +136,7 @@ impl MeasureUi {
             &mut self.over_time_ui,
             &mut self.load_ui,
             &mut self.requests_ui,
+            &mut self.turns_ui,
         ] {
             chart.hidden.clear();
             chart.zoom = None;
@@ -144,13 +188,15 @@ impl RunKey {
     }
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 struct WordsKey {
     run: RunKey,
     metric: MetricId,
     scope: Scope,
     focus: Option<StageIdx>,
     narrow: bool,
+    wide: bool,
+    table: Option<TableKind>,
 }
 
 /// Everything in the view that is words.
@@ -159,43 +205,63 @@ struct Words {
     findings: Vec<Finding>,
     tiles: Vec<Tile>,
     table: StageTable,
+    /// Tables that there are, the one that is shown, and it where it is not the one of stages.
+    kinds: Vec<TableKind>,
+    kind: TableKind,
+    other: Table,
+    /// Whether the stage in focus keeps to its goals.
+    goals: Option<String>,
     errors: Vec<ErrorRow>,
     focus: Option<StageIdx>,
 }
 
-fn words(run: &RunData, key: &WordsKey) -> Words {
+fn words(run: &RunData, key: &WordsKey, state: &MeasureUi) -> Words {
     let focus = model::focus(run, key.scope, key.focus);
+    let kinds = model::tables(run);
+    let kind = state.kind_of(run, &kinds);
+    let stage = focus.and_then(|f| run.summary.stages.get(f.index()));
+    let goals = stage.and_then(|s| Some(format!("{}: {}", s.label, model::goals_words(s)?)));
     Words {
         head: model::head(run),
         findings: model::findings(run),
         tiles: model::tiles(run, focus, key.narrow),
-        table: model::stage_table(run, key.metric, key.narrow),
+        table: model::stage_table(run, key.metric, key.narrow, key.wide),
+        other: model::table(run, kind),
+        kinds,
+        kind,
+        goals,
         errors: model::errors(run),
         focus,
     }
 }
 
+/// What the view is given besides the run.
+pub struct Given<'a> {
+    pub run: Option<&'a RunData>,
+    /// Shown while there is no run.
+    pub empty: &'a EmptyModel,
+    pub controls: &'a Controls,
+    pub level: &'a mut LevelField,
+}
+
 /// Draws the view into what is left of `ui`.
-pub fn measure_ui(
-    ui: &mut Ui,
-    run: Option<&RunData>,
-    empty: &EmptyModel,
-    state: &mut MeasureUi,
-    out: &mut Vec<Action>,
-) {
+pub fn measure_ui(ui: &mut Ui, given: Given<'_>, state: &mut MeasureUi, out: &mut Vec<Action>) {
     let area = ui.available_rect_before_wrap();
     let margin = if area.width() < SMALL { 12.0 } else { 16.0 };
-    let Some(run) = run else {
-        empty::empty_ui(ui, area.shrink(margin), empty, out);
+    let Some(run) = given.run else {
+        empty::empty_ui(ui, area.shrink(margin), given.empty, out);
         return;
     };
-    let narrow = ui.ctx().content_rect().width() < size::NARROW;
+    let window = ui.ctx().content_rect().width();
+    let narrow = window < size::NARROW;
     let key = WordsKey {
         run: RunKey::of(run),
         metric: state.metric.0,
         scope: state.scope,
         focus: state.focus,
         narrow,
+        wide: window >= WIDE,
+        table: state.table,
     };
     let is_other_run = state
         .words
@@ -208,25 +274,14 @@ pub fn measure_ui(
     }
     // Taken out for the frame, so that the parts can change choices while the words are read.
     let mut cache = std::mem::take(&mut state.words);
-    let shown = cache.get(key, || {
-        words(
-            run,
-            &WordsKey {
-                run: RunKey::of(run),
-                metric: state.metric.0,
-                scope: state.scope,
-                focus: state.focus,
-                narrow,
-            },
-        )
-    });
+    let shown = cache.get(key.clone(), || words(run, &key, state));
     let page = Page {
         run,
         words: shown,
         narrow,
         margin,
     };
-    page.show(ui, area, state, out);
+    page.show(ui, area, state, (given.controls, given.level), out);
     state.words = cache;
 }
 
@@ -239,14 +294,21 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn show(&self, ui: &mut Ui, area: Rect, state: &mut MeasureUi, out: &mut Vec<Action>) {
+    fn show(
+        &self,
+        ui: &mut Ui,
+        area: Rect,
+        state: &mut MeasureUi,
+        steering: (&Controls, &mut LevelField),
+        out: &mut Vec<Action>,
+    ) {
         let layout = self.layout(area.size(), state);
         ScrollArea::vertical()
             .id_salt("measure page")
             .auto_shrink(false)
             .show(ui, |ui| {
                 let (_, place) = ui.allocate_space(vec2(area.width(), layout.total));
-                self.parts(ui, place, &layout, state, out);
+                self.parts(ui, place, &layout, state, steering, out);
             });
     }
 
@@ -260,8 +322,8 @@ impl Page<'_> {
             if state.all_findings { n } else { n.min(1) }
         };
         let banners = n_banners as f32 * (BANNER_HEIGHT + BELOW_BANNER);
-        let table = parts::table_height(&self.words.table);
-        let errors = parts::errors_height(&self.words.errors);
+        let table = tables::height(self.words, room.x - 2.0 * self.margin);
+        let errors = errors::errors_height(&self.words.errors);
         let above = 12.0 + parts::HEAD + 12.0 + banners;
         let below = GAP + table + 12.0;
         // The errors come below what fills the page.
@@ -301,6 +363,7 @@ impl Page<'_> {
         place: Rect,
         layout: &Layout,
         state: &mut MeasureUi,
+        steering: (&Controls, &mut LevelField),
         out: &mut Vec<Action>,
     ) {
         let left = place.left() + self.margin;
@@ -309,7 +372,8 @@ impl Page<'_> {
             Rect::from_min_max(pos2(left, top.round()), pos2(right, (top + height).round()))
         };
         let head = strip(place.top() + 12.0, parts::HEAD);
-        parts::head_ui(ui, head, &self.words.head, self.run, &mut state.scope, out);
+        let scope = &mut state.scope;
+        parts::head_ui(ui, head, &self.words.head, self.run, scope, steering, out);
         let banners = strip(head.bottom() + 12.0, layout.banners);
         if layout.banners > 0.0 {
             ui.scope_builder(UiBuilder::new().max_rect(banners), |ui| {
@@ -336,14 +400,17 @@ impl Page<'_> {
         y = self.cards(ui, strip(y, 0.0), layout, state);
         let table = strip(y, layout.table);
         let n = self.run.plan().stages.len();
+        let mut cache = std::mem::take(&mut state.charts);
+        let turns =
+            (self.words.kind == TableKind::Turns).then(|| cache.turns(self.run, self.words.focus));
         ui.scope_builder(UiBuilder::new().max_rect(table), |ui| {
-            let told = (n, self.words.focus);
-            parts::table_ui(ui, table, &self.words.table, told, &mut state.focus);
+            tables::card_ui(ui, table, self.words, turns, n, state);
         });
+        state.charts = cache;
         if layout.errors > 0.0 {
             let area = strip(y + layout.table + GAP, layout.errors);
             ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
-                parts::errors_ui(ui, area, &self.words.errors);
+                errors::errors_ui(ui, area, &self.words.errors);
             });
         }
         ui.interact(place, ui.scope_id().with("page"), Sense::hover());
@@ -370,8 +437,9 @@ impl Page<'_> {
         let choice = ChartChoice {
             metric: state.metric.0,
             distribution: state.distribution.0,
-            rate: state.rate,
+            rate: state.rate_of(self.run),
             focus: self.words.focus,
+            asked: state.asked_of(self.run),
         };
         let shown = cache.get(self.run, &choice);
         let mut time = None;

@@ -2,9 +2,11 @@
 
 use egui::{Align2, Rect, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
-use super::model::{CellInk, ErrorRow, Finding, Head, Scope, StageRow, StageTable};
+use super::controls::controls_ui;
+use super::model::{self, Finding, Head, Scope, StageRow, StageTable};
 use crate::app::actions::Action;
 use crate::app::icons;
+use crate::app::state::{Controls, LevelField};
 use crate::app::theme::{Text, Theme, radius};
 use crate::app::widgets::{self, Banner, Button, Level, Switch};
 use crate::domain::{RunData, RunState, StageIdx};
@@ -12,8 +14,6 @@ use crate::domain::{RunData, RunState, StageIdx};
 pub(super) const HEAD: f32 = 28.0;
 pub(super) const TABLE_HEAD: f32 = 32.0;
 pub(super) const TABLE_ROW: f32 = 24.0;
-/// Rows of the errors panel before it says how many more there are.
-const MAX_ERRORS: usize = 8;
 
 /// Title, stage or date, and at the right a switch or what can be done with the run.
 pub(super) fn head_ui(
@@ -22,6 +22,7 @@ pub(super) fn head_ui(
     head: &Head,
     run: &RunData,
     scope: &mut Scope,
+    (controls, level): (&Controls, &mut LevelField),
     out: &mut Vec<Action>,
 ) {
     let layout = egui::Layout::right_to_left(egui::Align::Center);
@@ -37,8 +38,11 @@ pub(super) fn head_ui(
                     ];
                     Switch::new("Numbers of", scope, &options).show(ui);
                 }
+                if model::progress(run).is_some() {
+                    controls_ui(ui, controls, level, narrow, out);
+                }
             } else {
-                ended_buttons(ui, out);
+                ended_buttons(ui, run, area.width() < 760.0, out);
             }
             ui.min_rect().left()
         })
@@ -84,8 +88,10 @@ pub(super) fn head_ui(
     response.widget_info(|| WidgetInfo::labeled(Role::Heading, true, &words));
     for (level, words) in &head.badges {
         let place = Rect::from_min_max(pos2(x + 2.0, y - 11.0), pos2(right, y + 11.0));
-        if place.width() < 100.0 {
-            break;
+        // Icon, words and their padding.
+        let wanted = widgets::text_width(ui.painter(), words, Text::LabelStrong) + 44.0;
+        if place.width() < wanted {
+            continue;
         }
         let drawn = ui.scope_builder(UiBuilder::new().max_rect(place), |ui| {
             widgets::badge(ui, *level, words).rect
@@ -94,9 +100,16 @@ pub(super) fn head_ui(
     }
 }
 
-fn ended_buttons(ui: &mut Ui, out: &mut Vec<Action>) {
+fn ended_buttons(ui: &mut Ui, run: &RunData, narrow: bool, out: &mut Vec<Action>) {
+    let is_varied = run.head.variation.is_some();
     let mut button = |words: &str, icon, tip: &str, action: Action| {
-        let response = ui.add(Button::new(words).icon(icon)).on_hover_text(tip);
+        // With four of them a narrow head has room for their icons only.
+        let button = if narrow && is_varied {
+            Button::icon_only(icon, words)
+        } else {
+            Button::new(words).icon(icon)
+        };
+        let response = ui.add(button).on_hover_text(tip);
         if response.clicked() {
             out.push(action);
         }
@@ -119,6 +132,14 @@ fn ended_buttons(ui: &mut Ui, out: &mut Vec<Action>) {
         "Save a copy of the run's file",
         Action::SaveRun,
     );
+    if is_varied {
+        button(
+            "By parameter",
+            icons::BY_PARAMETER,
+            "All runs of this varied plan in one table and chart",
+            Action::CompareParameter,
+        );
+    }
 }
 
 /// The first finding, and the others when they are asked for.
@@ -204,6 +225,9 @@ fn share(header: &str) -> f32 {
     match header {
         "n" => 68.0,
         "Errors" => 52.0,
+        "Dropped" => 58.0,
+        "Within" => 56.0,
+        "Goal" => 88.0,
         "Min" | "SD" => 46.0,
         "p99" => 62.0,
         "tok/s" => 54.0,
@@ -222,7 +246,6 @@ pub(super) fn table_ui(
     focus: &mut Option<StageIdx>,
 ) {
     let theme = Theme::of(ui);
-    crate::app::charts::card(ui, area);
     let shares: Vec<f32> = table.header.iter().map(|h| share(h)).collect();
     let total = NAME_SHARE + shares.iter().sum::<f32>();
     let unit = (area.width() - 24.0) / total;
@@ -277,11 +300,15 @@ fn row_ui(
     } else {
         Sense::hover()
     };
-    let response = ui.interact(rect, ui.scope_id().with(("stage row", &row.name)), sense);
+    let response = ui.interact(rect, ui.scope_id().with(("stage row", row.stage)), sense);
     if response.clicked() {
         *focus = if *focus == row.stage { None } else { row.stage };
     }
     let in_focus = row.stage.is_some() && *focus == row.stage;
+    response.widget_info(|| WidgetInfo::selected(Role::Row, true, in_focus, &row.tip));
+    if !ui.is_rect_visible(rect) {
+        return;
+    }
     let painter = ui.painter();
     let ground = rect.shrink2(vec2(1.0, 0.0));
     if in_focus {
@@ -314,129 +341,9 @@ fn row_ui(
         theme.text,
     );
     for (cell, x) in row.cells.iter().zip(columns) {
-        let ink = match cell.ink {
-            CellInk::Value => theme.text,
-            CellInk::Muted if response.hovered() => theme.secondary,
-            CellInk::Muted => theme.muted,
-            CellInk::Failed => theme.invalid,
-        };
+        let ink = cell.ink.color(theme, response.hovered());
         let to = Align2::RIGHT_CENTER;
         widgets::text(painter, pos2(*x, y), to, &cell.words, Text::Body, ink);
     }
     widgets::focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
-    response.widget_info(|| WidgetInfo::selected(Role::Row, true, in_focus, &row.tip));
-}
-
-pub(super) fn errors_height(errors: &[ErrorRow]) -> f32 {
-    if errors.is_empty() {
-        return 0.0;
-    }
-    let more = usize::from(errors.len() > MAX_ERRORS);
-    TABLE_HEAD + TABLE_ROW * (errors.len().min(MAX_ERRORS) + more) as f32 + 4.0
-}
-
-/// Failures by class: how many, and the first one's words.
-pub(super) fn errors_ui(ui: &Ui, area: Rect, errors: &[ErrorRow]) {
-    let theme = Theme::of(ui);
-    crate::app::charts::card(ui, area);
-    let left = area.left() + 12.0;
-    let painter = ui.painter();
-    let head = area.top() + TABLE_HEAD / 2.0;
-    let from = Align2::LEFT_CENTER;
-    let columns = [left, left + 190.0, left + 260.0, left + 280.0];
-    let word = |x: f32, words: &str, anchor: Align2| {
-        widgets::text(
-            painter,
-            pos2(x, head),
-            anchor,
-            words,
-            Text::Label,
-            theme.muted,
-        );
-    };
-    word(columns[0], "Errors by class, all phases", from);
-    word(columns[2], "Count", Align2::RIGHT_CENTER);
-    word(columns[3], "First example", from);
-    painter.hline(
-        area.x_range().shrink(1.0),
-        area.top() + TABLE_HEAD - 0.5,
-        theme.hairline(),
-    );
-    for (i, row) in errors.iter().take(MAX_ERRORS).enumerate() {
-        let top = area.top() + TABLE_HEAD + TABLE_ROW * i as f32;
-        let rect = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), TABLE_ROW));
-        error_row_ui(ui, rect, row, columns, i);
-    }
-    if errors.len() > MAX_ERRORS {
-        let y = area.top() + TABLE_HEAD + TABLE_ROW * (MAX_ERRORS as f32 + 0.5);
-        let words = format!(
-            "{} more classes stand in the run's file",
-            errors.len() - MAX_ERRORS
-        );
-        widgets::text(
-            ui.painter(),
-            pos2(left, y),
-            from,
-            words,
-            Text::Label,
-            theme.muted,
-        );
-    }
-}
-
-fn error_row_ui(ui: &Ui, rect: Rect, row: &ErrorRow, columns: [f32; 4], i: usize) {
-    let theme = Theme::of(ui);
-    let response = ui.interact(rect, ui.scope_id().with(("error row", i)), Sense::hover());
-    let painter = ui.painter();
-    if response.hovered() {
-        let ground = rect.shrink2(vec2(1.0, 0.0));
-        painter.rect_filled(ground, 0.0, theme.hover.gamma_multiply(0.5));
-    }
-    let y = rect.center().y;
-    let from = Align2::LEFT_CENTER;
-    let class = match row.status.as_str() {
-        "" => row.class.clone(),
-        status => format!("{} {status}", row.class),
-    };
-    let cross = pos2(columns[0] + 5.0, y);
-    widgets::icon(painter, cross, icons::INVALID, 14.0, theme.invalid);
-    let at = pos2(columns[0] + 18.0, y);
-    let room = columns[1] - at.x + 20.0;
-    widgets::elided(painter, at, from, &class, Text::Strong, theme.text, room);
-    let count = pos2(columns[2], y);
-    widgets::text(
-        painter,
-        count,
-        Align2::RIGHT_CENTER,
-        &row.count,
-        Text::Body,
-        theme.invalid,
-    );
-    let seq_width = widgets::text_width(painter, &row.seq, Text::Caption);
-    let room = rect.right() - 24.0 - seq_width - columns[3];
-    let at = pos2(columns[3], y);
-    let cut = widgets::text_width(painter, &row.first, Text::Mono) > room;
-    widgets::elided(
-        painter,
-        at,
-        from,
-        &row.first,
-        Text::Mono,
-        theme.secondary,
-        room,
-    );
-    let at = pos2(rect.right() - 12.0, y);
-    widgets::text(
-        painter,
-        at,
-        Align2::RIGHT_CENTER,
-        &row.seq,
-        Text::Caption,
-        theme.muted,
-    );
-    let words = format!("{class}: {} times, first: {}", row.count, row.first);
-    response.widget_info(|| WidgetInfo::labeled(Role::Row, true, &words));
-    if cut {
-        response.on_hover_text(&row.first);
-    }
 }

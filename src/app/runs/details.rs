@@ -46,6 +46,11 @@ pub(super) fn details_ui(ui: &mut Ui, rect: Rect, state: &mut AppState) {
                 for (key, value) in facts(&entry) {
                     fact_ui(ui, key, &value);
                 }
+                if let Some(variation) = &entry.variation
+                    && widgets::link(ui, "Show all runs of the plan by parameter").clicked()
+                {
+                    state.compare_group(variation.group.clone());
+                }
                 ui.add_space(12.0);
                 words_ui(ui, &entry, state);
             });
@@ -157,6 +162,12 @@ fn facts(entry: &RunEntry) -> Vec<(&'static str, String)> {
     }
     facts.push(("Target", entry.target.clone()));
     facts.push(("Load", entry.load.clone()));
+    if let Some(variation) = &entry.variation {
+        let values = crate::app::measure::model::values_of(variation);
+        facts.push(("Varied", values));
+        let place = format!("{} of {} runs", variation.index + 1, variation.of);
+        facts.push(("Place", place));
+    }
     if let Some(summary) = &entry.summary {
         let all: u64 = summary.stages.iter().map(|s| s.n_ended()).sum();
         let failed: u64 = summary.stages.iter().map(|s| s.failed).sum();

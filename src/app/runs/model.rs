@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::{MetricId, RunEntry, StageSummary};
+use crate::domain::{MetricId, RunEntry, StageSummary, Variation};
 
 /// The column that sorts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -94,7 +94,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn of(entry: &RunEntry) -> Self {
+    pub(crate) fn of(entry: &RunEntry) -> Self {
         if let Some(error) = &entry.error {
             return Self::Unreadable(error.clone());
         }
@@ -153,6 +153,8 @@ pub struct Row {
     /// p50 by stage.
     pub by_stage: Vec<f64>,
     pub tags: Vec<String>,
+    /// `2/6 64`: which run of a varied plan it is.
+    pub variation: String,
     pub verdict: Verdict,
     started_unix_ns: i64,
 }
@@ -242,6 +244,50 @@ impl Library {
         }
     }
 
+    /// Changes with every change of the entries.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Varied plans with a run in the library: their group and the label of one of its runs, newest first.
+    pub fn groups(&self) -> Vec<(String, String)> {
+        let mut entries: Vec<&RunEntry> = self.entries.iter().collect();
+        entries.sort_by_key(|e| std::cmp::Reverse(e.started_unix_ns));
+        let mut groups: Vec<(String, String)> = Vec::new();
+        for entry in entries {
+            if let Some(variation) = &entry.variation
+                && groups.iter().all(|(id, _)| *id != variation.group)
+            {
+                let words = match entry.label.as_str() {
+                    "" => "unnamed",
+                    label => label,
+                };
+                let words = format!("{words}, {}", short_date(&entry.started));
+                groups.push((variation.group.clone(), words));
+            }
+        }
+        groups
+    }
+
+    /// The runs of a varied plan that are in the library, in the order of the plan.
+    pub fn runs_of<'a>(&'a self, group: &'a str) -> Vec<&'a RunEntry> {
+        let of = |e: &&RunEntry| e.variation.as_ref().is_some_and(|v| v.group == group);
+        let mut runs: Vec<&RunEntry> = self.entries.iter().filter(of).collect();
+        runs.sort_by_key(|e| e.variation.as_ref().map(|v| v.index));
+        runs
+    }
+
+    /// The group of which all ticked runs are.
+    pub fn ticked_group(&self) -> Option<String> {
+        let ticked = self
+            .entries
+            .iter()
+            .filter(|e| self.ticked.contains(&e.path));
+        let mut groups = ticked.map(|e| e.variation.as_ref().map(|v| &v.group));
+        let first = groups.next()??;
+        groups.all(|g| g == Some(first)).then(|| first.clone())
+    }
+
     pub fn is_ticked(&self, path: &Path) -> bool {
         self.ticked.contains(path)
     }
@@ -306,8 +352,13 @@ impl Library {
 
 fn is_found(entry: &RunEntry, words: &[String]) -> bool {
     let mut text = format!(
-        "{} {} {} {} {} {} {}",
+        "{} {} {} {} {} {} {} {}",
         entry.label,
+        entry
+            .variation
+            .as_ref()
+            .map(variation_words)
+            .unwrap_or_default(),
         entry.target,
         entry.load,
         entry.notes,
@@ -363,10 +414,22 @@ impl Row {
             output_rate: best.and_then(|s| s.output_token_rate),
             by_stage: stages.iter().filter_map(p50_of).collect(),
             tags: entry.tags.clone(),
+            variation: entry
+                .variation
+                .as_ref()
+                .map(variation_words)
+                .unwrap_or_default(),
             verdict: Verdict::of(entry),
             started_unix_ns: entry.started_unix_ns,
         }
     }
+}
+
+/// `2/6 64, model-b`: the values alone, which is what there is room for.
+fn variation_words(variation: &Variation) -> String {
+    let values: Vec<&str> = variation.values.values().map(String::as_str).collect();
+    let place = format!("{}/{}", variation.index + 1, variation.of);
+    format!("{place} {}", values.join(", "))
 }
 
 /// The server's name and address: a whole URL would not fit its column.

@@ -432,7 +432,10 @@ fn row_ui(ui: &mut Ui, row: &Row, columns: &Columns, state: &mut AppState) {
             }
         },
     );
-    let name = format!("{} of {}, {}", row.label, row.date, row.verdict.word());
+    let mut name = format!("{} of {}, {}", row.label, row.date, row.verdict.word());
+    if !row.variation.is_empty() {
+        name = format!("{name}, {}", row.variation);
+    }
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Row, true, selected, &name));
     if response.double_clicked() {
         state.show_run(&row.path);
@@ -463,13 +466,28 @@ fn cells_ui(ui: &Ui, rect: Rect, row: &Row, columns: &Columns) {
         Text::Body,
         theme.secondary,
     );
-    left(
-        columns.label,
-        columns.target,
-        &row.label,
-        Text::Strong,
-        theme.text,
-    );
+    let room = columns.target - columns.label - 8.0;
+    let at = pos2(columns.label, y);
+    let from = Align2::LEFT_CENTER;
+    let (kind, ink) = (Text::Strong, theme.text);
+    if row.variation.is_empty() {
+        widgets::elided(painter, at, from, &row.label, kind, ink, room);
+    } else {
+        // Below the name stands which of the varied plan's runs it is.
+        let name = at - vec2(0.0, 7.5);
+        widgets::elided(painter, name, from, &row.label, kind, ink, room);
+        let which = at + vec2(0.0, 8.5);
+        let kind = Text::Caption;
+        widgets::elided(
+            painter,
+            which,
+            from,
+            &row.variation,
+            kind,
+            theme.muted,
+            room,
+        );
+    }
     if columns.has_target() {
         left(
             columns.target,

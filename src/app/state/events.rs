@@ -136,6 +136,7 @@ impl AppState {
         if let Some(path) = &run.file {
             self.settings.add_recent(path);
         }
+        self.tell_of_group(&run);
         self.shown = Some(run);
         self.command(Command::ListRuns);
         if self.closing {
@@ -145,6 +146,17 @@ impl AppState {
             Some(crate::app::dialogs::Dialog::CloseWhileRunning)
         ) {
             self.dialog = None;
+        }
+    }
+
+    /// After the last run of a varied plan: all of them by parameter.
+    fn tell_of_group(&mut self, run: &RunData) {
+        if let Some(variation) = &run.head.variation
+            && variation.of > 1
+            && variation.index + 1 == variation.of
+        {
+            let text = format!("All {} runs of the varied plan have ended.", variation.of);
+            self.banner_with(BannerKind::Info, text, Some(Action::CompareParameter));
         }
     }
 
@@ -185,7 +197,7 @@ impl AppState {
         if run.file.is_some() && self.library.load_plan_of == run.file {
             self.library.load_plan_of = None;
             if !self.is_locked() {
-                self.load_plan(run.plan(), PlanHome::Nowhere);
+                self.load_plan(&run.head.plan, PlanHome::Nowhere);
             }
         }
         let is_this = |p: &PathBuf| run.file.as_ref() == Some(p);

@@ -56,6 +56,10 @@ impl AppState {
             Action::Start => self.start(),
             Action::Stop => self.stop(),
             Action::SendOne => self.send_one(),
+            Action::PauseResume => self.pause_or_resume(),
+            Action::LevelDown => self.step_level(-1.0),
+            Action::LevelUp => self.step_level(1.0),
+            Action::Mark => self.dialog = Some(Dialog::mark(self.next_mark())),
             Action::RunAgain => self.run_again(),
             Action::ServerRestarted => self.command(Command::ServerRestarted),
             Action::UseMyEndpoint => self.use_my_endpoint(),
@@ -70,6 +74,12 @@ impl AppState {
             }
             Action::CompareThis => self.compare_this(),
             Action::CompareTicked => self.compare_ticked(),
+            Action::CompareParameter => self.compare_group_at_hand(),
+            Action::ShowGoals => {
+                self.view = View::Measure;
+                self.measure_shows = MeasureShows::Run;
+                self.toggles_goals = true;
+            }
             Action::ShowPalette => self.palette = Some(Palette::default()),
             Action::ShowSettings => self.dialog = Some(Dialog::Settings),
             Action::ShowKeys => self.dialog = Some(Dialog::Keys),
@@ -234,14 +244,14 @@ impl AppState {
 
     fn run_again(&mut self) {
         if let Some(run) = self.shown.clone() {
-            self.load_plan(run.plan(), PlanHome::Nowhere);
+            self.load_plan(&run.head.plan, PlanHome::Nowhere);
         }
     }
 
     /// Loads the plan of an entry's run: from memory, or by opening its file first.
     pub fn run_again_at(&mut self, path: &Path) {
         if let Some(run) = self.opened_at(path).cloned() {
-            self.load_plan(run.plan(), PlanHome::Nowhere);
+            self.load_plan(&run.head.plan, PlanHome::Nowhere);
         } else {
             self.library.load_plan_of = Some(path.to_owned());
             self.open(OpenFor::Details, vec![path.to_owned()]);
@@ -335,6 +345,8 @@ impl AppState {
         let paths = self.library.ticked_oldest_first();
         if let [a, b] = paths.as_slice() {
             self.compare_paths(a, b);
+        } else if let Some(group) = self.library.ticked_group() {
+            self.compare_group(group);
         }
     }
 

@@ -164,6 +164,10 @@ impl AppState {
 
     fn compare_status(&self) -> Status {
         use crate::app::compare::CompareMode;
+        if self.compare.mode == CompareMode::Parameter {
+            let n = self.compare.parameter.n_runs(&self.library);
+            return headline("By parameter", format!("{n} runs of a varied plan"));
+        }
         match (self.compare.mode, &self.compare.a, &self.compare.b) {
             (CompareMode::Versus, Some(_), Some(_)) => headline(
                 "Comparing two runs",

@@ -6,15 +6,13 @@ use std::path::Path;
 use super::read::{chosen, number, parsed};
 use crate::cli::args::LoadArgs;
 use crate::domain::{
-    ArrivalProcess, ClosedMode, Issue, Load, OpenShape, Over, Plan, Ramp, Stage, StageEnd,
-    TierLength, Warmup, WhenFull,
+    ArrivalProcess, ClosedMode, Issue, Load, OpenShape, Over, Plan, Ramp, SEARCH, SWEEP, Stage,
+    StageEnd, TierLength, Warmup, WhenFull,
 };
 
 /// What the flags' help names where nothing is said.
 const REQUESTS_PER_USER: &str = "10";
 const DURATION_SECS: f64 = 30.0;
-const MAX_USERS: NonZeroU32 = NonZeroU32::new(128).unwrap();
-const SEARCHED: (f64, f64) = (1.0, 1000.0);
 
 pub(super) fn override_load(plan: &mut Plan, args: &LoadArgs, issues: &mut Vec<Issue>) {
     if let Some(k) = args.cold {
@@ -93,12 +91,11 @@ fn length<'a>(args: &'a LoadArgs, issues: &mut Vec<Issue>) -> Option<TierLength<
     let mut length = None;
     for (flag, named) in named {
         let Some(named) = named else { continue };
-        match first {
-            Some(first) => {
-                let message = format!("goes without {first}: a stage has one length");
-                issues.push(Issue::new(flag, message));
-            }
-            None => (first, length) = (Some(flag), Some(named)),
+        if let Some(first) = first {
+            let message = format!("goes without {first}: a stage has one length");
+            issues.push(Issue::new(flag, message));
+        } else {
+            (first, length) = (Some(flag), Some(named));
         }
     }
     length
@@ -132,13 +129,13 @@ impl Kind<'_> {
             Self::Sweep(steps) => timed(Load::Sweep {
                 over: Over::Rate,
                 steps: steps_of(steps)?,
-                max_users: MAX_USERS,
+                max_users: NonZeroU32::new(SWEEP.1).unwrap_or(NonZeroU32::MIN),
                 arrival: ArrivalProcess::default(),
             }),
             Self::Search => timed(Load::Search {
                 over: Over::Rate,
-                from: SEARCHED.0,
-                max: SEARCHED.1,
+                from: SEARCH.0,
+                max: SEARCH.1,
                 arrival: ArrivalProcess::default(),
             }),
             Self::Replay(path) => Ok(vec![Stage {

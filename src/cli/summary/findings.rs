@@ -37,9 +37,9 @@ pub(super) fn all(run: &RunData, out: &mut String) {
 /// `12.5 req/s`, `8 users`.
 fn level(level: f64, over: Over) -> String {
     let number = (level * 100.0).round() / 100.0;
-    match over {
-        Over::Users if number == 1.0 => "1 user".to_owned(),
-        _ => format!("{number} {}", over.unit()),
+    match format!("{number} {}", over.unit()).as_str() {
+        "1 users" => "1 user".to_owned(),
+        words => words.to_owned(),
     }
 }
 

@@ -2,8 +2,8 @@
 //! Read off the stages' figures and borders alone, so that a file says the same as the run did.
 
 use super::super::{
-    GoalResult, GoalVerdict, Knee, Load, MadeBy, Over, Plan, Probe, SearchFinding, Stage,
-    StageBorder, StageIdx, StageSummary, SweepFinding, overall,
+    GoalResult, GoalVerdict, Knee, Load, MadeBy, Over, Plan, Probe, SATURATED, SearchFinding,
+    Stage, StageBorder, StageIdx, StageSummary, SweepFinding, overall,
 };
 use crate::stats;
 
@@ -102,8 +102,8 @@ impl<'a> Stages<'a> {
     fn sweep_stopped(&self, parts: &[&StageBorder], steps: u32) -> Option<String> {
         let is_step = |b: &&&StageBorder| b.made.as_ref().is_some_and(|m| m.why == MadeBy::Step);
         let n_steps = parts.iter().filter(is_step).count();
-        let why = parts.iter().find_map(|b| b.stopped.as_deref());
-        if let Some(why) = why {
+        // A part that ended early and was followed by another was paused or changed, and the climb went on.
+        if let Some(why) = parts.last().and_then(|b| b.stopped.as_deref()) {
             return Some(format!("after {n_steps} of at most {steps} steps: {why}"));
         }
         let is_fruitless = |b: &&StageBorder| {
@@ -123,7 +123,7 @@ impl<'a> Stages<'a> {
         let (asked, parts) = self.unfolded(|load| matches!(load, Load::Search { .. }))?;
         let over = asked.load.over()?;
         let ended = parts.iter().filter(|b| b.end_ns.is_some());
-        let probes: Vec<Probe> = ended.filter_map(|b| self.probe(b.stage)).collect();
+        let probes: Vec<Probe> = ended.filter_map(|b| self.probe(b)).collect();
         let levels = |verdict| {
             let of = probes.iter().filter(move |p| p.verdict == verdict);
             of.map(|p| p.level)
@@ -143,13 +143,22 @@ impl<'a> Stages<'a> {
         })
     }
 
-    fn probe(&self, stage: StageIdx) -> Option<Probe> {
-        let summary = self.summary(stage)?;
+    fn probe(&self, border: &StageBorder) -> Option<Probe> {
+        let (stage, summary) = (border.stage, self.summary(border.stage)?);
+        // What its first requests say is not what it would have come to.
+        let is_saturated = border
+            .stopped
+            .as_deref()
+            .is_some_and(|why| why.starts_with(SATURATED));
         Some(Probe {
             stage,
             level: self.level(stage)?,
             attainment: summary.attainment,
-            verdict: verdict(summary),
+            verdict: if is_saturated {
+                GoalVerdict::Missed
+            } else {
+                verdict(summary)
+            },
         })
     }
 
@@ -337,6 +346,10 @@ mod tests {
             found.stopped.as_deref(),
             Some("after 1 of at most 8 steps: Saturated")
         );
+        // The person paused, and it went on.
+        run.borders[1].stopped = Some("Paused by hand".to_owned());
+        run.rate(MadeBy::Resumed, 5.0, 50, |_| 10.0);
+        assert_eq!(run.summary().sweep.unwrap().stopped, None);
         let mut run = Unfolding::new(sweep(8), &[]);
         run.stage(MadeBy::Throughput, users(64), 0, |_| 0.0);
         let found = run.summary().sweep.unwrap();
@@ -405,6 +418,18 @@ mod tests {
         run.rate(MadeBy::Probe, 20.0, 200, |_| 900.0);
         run.borders[1].end_ns = None;
         assert_eq!(run.summary().search.unwrap().probes.len(), 1);
+    }
+
+    #[test]
+    fn a_probe_that_was_stopped_as_saturated_has_missed_whatever_its_first_requests_say() {
+        let mut run = Unfolding::new(search(), &["ttft.p95:500ms"]);
+        for rate in [10.0, 20.0] {
+            run.rate(MadeBy::Probe, rate, 200, |_| 100.0);
+        }
+        assert_eq!(run.summary().search.unwrap().found, Some(20.0));
+        run.borders[1].stopped = Some(format!("{SATURATED}: both rise"));
+        let found = run.summary().search.unwrap();
+        assert_eq!((found.found, found.missed_at), (Some(10.0), Some(20.0)));
     }
 
     #[test]

@@ -424,7 +424,9 @@ fn trend(points: &[&Point], n_filling: usize) -> Option<Trend> {
         .saturating_sub(by_start.first()?.start_ns);
     let secs = span as f64 / 1e9;
     let rise = |points: &[(f64, f64)]| {
-        let (slope, t) = stats::slope_t(points)?;
+        let slots = slot_means(points);
+        let (slope, t) =
+            stats::slope_t_serial(&slots).filter(|_| slots.len() >= MIN_TREND_SLOTS)?;
         let mean = points.iter().map(|p| p.1).sum::<f64>() / points.len() as f64;
         (mean > 0.0).then(|| (slope * secs / mean, t))
     };
@@ -436,4 +438,33 @@ fn trend(points: &[&Point], n_filling: usize) -> Option<Trend> {
         ttft_rise,
         ttft_t,
     })
+}
+
+/// Slots of equal time that a stage's trend is looked at in, and how many of them it takes. Requests that wait in one queue
+/// wait alike: each by itself they would pass for proof.
+const TREND_SLOTS: usize = 40;
+const MIN_TREND_SLOTS: usize = 12;
+
+/// Means of the slots that have points; `points` by their x.
+fn slot_means(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let (Some((from, _)), Some((to, _))) = (points.first(), points.last()) else {
+        return Vec::new();
+    };
+    let width = ((to - from) / TREND_SLOTS as f64).max(f64::MIN_POSITIVE);
+    let mut sums = [(0.0, 0.0, 0.0); TREND_SLOTS];
+    for (x, y) in points {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and TREND_SLOTS"
+        )]
+        let slot = ((x - from) / width) as usize;
+        if let Some((n, sum_x, sum_y)) = sums.get_mut(slot.min(TREND_SLOTS - 1)) {
+            *n += 1.0;
+            *sum_x += x;
+            *sum_y += y;
+        }
+    }
+    let filled = sums.iter().filter(|(n, ..)| *n > 0.0);
+    filled.map(|(n, x, y)| (x / n, y / n)).collect()
 }

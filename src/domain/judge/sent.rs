@@ -26,7 +26,8 @@ fn is_synthetic(facts: &Facts<'_>) -> bool {
 fn repeated_prompts(facts: &Facts<'_>) -> Option<Caution> {
     let workload = &facts.plan.workload;
     let (n, distinct) = (facts.records.n_prompts, facts.records.n_distinct_prompts);
-    if workload.nonce || distinct >= n {
+    // Synthetic prompts have markers of their own, or none.
+    if (workload.nonce && !is_synthetic(facts)) || distinct >= n {
         return None;
     }
     let prompts = if distinct == 1 { "prompt" } else { "prompts" };

@@ -1,7 +1,10 @@
 //! The executor under a paused clock, with scripted drivers: virtual nanoseconds, exact.
 
 mod endings;
+mod levels;
+mod live_controls;
 mod open;
+mod talks;
 mod timing;
 
 use std::num::NonZeroU32;
@@ -101,7 +104,9 @@ impl Driver for Scripted {
         live.add_tokens(1);
         let mut record = job.record(outcome, self.clock.now_ns());
         record.tokens_out = Some(1);
-        record.into()
+        let mut performed = Performed::from(record);
+        performed.answer = format!("answer {}", job.seq);
+        performed
     }
 
     async fn give_up(&mut self, job: &Job, outcome: Outcome) -> Performed {
@@ -116,9 +121,12 @@ impl Driver for Scripted {
 }
 
 /// Prompts that name their place.
-struct Numbered {
+#[derive(Default)]
+pub(super) struct Numbered {
     /// Of each conversation, where there are any.
-    turns: Option<u32>,
+    pub(super) turns: Option<u32>,
+    /// Of every stage that replays one.
+    pub(super) trace: Vec<u64>,
 }
 
 impl Asks for Numbered {
@@ -137,6 +145,15 @@ impl Asks for Numbered {
             ..Prompt::of(format!("turn {turn} of {conversation}"))
         })
     }
+
+    fn trace(&self, _asked: StageIdx) -> Vec<u64> {
+        self.trace.clone()
+    }
+
+    fn trace_prompt(&self, asked: StageIdx, row: usize) -> Option<Prompt> {
+        let is_one = row < self.trace.len();
+        is_one.then(|| Prompt::of(format!("row {row} of {}", asked.0)))
+    }
 }
 
 struct Bench {
@@ -147,13 +164,14 @@ struct Bench {
     notes: Receiver<Note>,
     seen: Arc<Seen>,
     script: Script,
-    traces: Vec<Trace>,
 }
 
 /// What a run left behind.
 struct Left {
     /// In the order of ending.
     records: Vec<RequestRecord>,
+    /// What each of them asked.
+    prompts: Vec<Prompt>,
     borders: Vec<StageBorder>,
     in_flight: Vec<InFlight>,
     seen: Arc<Seen>,
@@ -163,6 +181,14 @@ struct Left {
 
 impl Bench {
     fn new(plan: Plan, script: impl Fn(&Job) -> Act + Send + Sync + 'static) -> Self {
+        Self::asking(plan, Numbered::default(), script)
+    }
+
+    fn asking(
+        plan: Plan,
+        prompts: Numbered,
+        script: impl Fn(&Job) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let clock = Clock::new();
         let control = Arc::new(Control::new());
         let (outbox, notes) = outbox(10_000);
@@ -172,7 +198,7 @@ impl Bench {
             seed: plan.seed,
             grace_ns: arrivals::ns_from_secs(plan.grace_secs),
             think_ns: arrivals::ns_from_secs(plan.workload.think_secs),
-            prompts: Box::new(Numbered { turns: None }),
+            prompts: Box::new(prompts),
             goals: plan.goals.clone(),
             stops_saturated: plan.limits.stop_when_saturated,
             live: Arc::new(Live::new(1_000)),
@@ -190,7 +216,6 @@ impl Bench {
             notes,
             seen: Arc::default(),
             script: Arc::new(script),
-            traces: Vec::new(),
         }
     }
 
@@ -206,11 +231,15 @@ impl Bench {
                 seen: Arc::clone(&made_seen),
             }
         };
-        conduct::conduct(&self.plan, &self.desk, &self.traces, make).await;
+        conduct::conduct(&self.plan, &self.desk, make).await;
         let (mut records, mut borders, mut in_flight) = (Vec::new(), Vec::new(), Vec::new());
+        let mut prompts = Vec::new();
         for note in self.notes.try_iter() {
             match note {
-                Note::Ended(ended) => records.push(ended.0.record),
+                Note::Ended(ended) => {
+                    records.push(ended.0.record);
+                    prompts.push(ended.1);
+                }
                 Note::Border(border) => borders.push(*border),
                 Note::InFlight(seen) => in_flight.push(*seen),
                 Note::Beside(record) => panic!("nobody visits: {record:?}"),
@@ -219,12 +248,24 @@ impl Bench {
         assert_eq!(self.desk.live.in_flight(), 0, "every start has its end");
         Left {
             records,
+            prompts,
             borders,
             in_flight,
             peak: self.seen.most_performing.load(Relaxed),
             seen: self.seen,
             end_ns: clock.now_ns(),
         }
+    }
+}
+
+/// A server that answers `n` requests at once, each in `ms`; the others wait for their turn.
+fn slots(n: usize, ms: u64) -> impl Fn(&Job) -> Act + Send + Sync + 'static {
+    let free_ns = Mutex::new(vec![0; n]);
+    move |job| {
+        let mut free_ns = free_ns.lock().unwrap();
+        let first = free_ns.iter_mut().min().unwrap();
+        *first = job.dispatched_ns.max(*first) + ms * MS;
+        Act::Take((*first - job.dispatched_ns).div_ceil(MS))
     }
 }
 

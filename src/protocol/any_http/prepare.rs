@@ -120,8 +120,8 @@ fn headers_of(
     };
     if let (Some(name), Some(key)) = (&template.key_header, key) {
         let name = HeaderName::try_from(name.trim())
-            .map_err(|_| issue("target.template.key_header", "is not a header's name"))?;
-        let mut value = HeaderValue::try_from(key.expose_secret().trim()).map_err(|_| {
+            .map_err(|_unfit| issue("target.template.key_header", "is not a header's name"))?;
+        let mut value = HeaderValue::try_from(key.expose_secret().trim()).map_err(|_unfit| {
             issue(
                 "target.key",
                 "The key holds characters that no header can carry",
@@ -141,7 +141,7 @@ fn headers_of(
         .or_insert(HeaderValue::from_static(accept));
     if !template.body.is_empty() {
         let kind = HeaderValue::try_from(template.content_type.trim())
-            .map_err(|_| issue("target.template.content_type", "is not a media type"))?;
+            .map_err(|_unfit| issue("target.template.content_type", "is not a media type"))?;
         headers.entry(CONTENT_TYPE).or_insert(kind);
     }
     Ok(headers)

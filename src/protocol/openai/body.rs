@@ -64,7 +64,8 @@ impl Bodies {
     /// The body for one prompt.
     pub(super) fn fill(&self, prompt: &Prompt, asks: Asks) -> Bytes {
         let input: Value = match self.api {
-            Api::Chat | Api::Responses => messages(prompt, self.user_content(prompt)).into(),
+            Api::Chat => messages(prompt, self.user_content(prompt)).into(),
+            Api::Responses => items(messages(prompt, self.user_content(prompt))),
             Api::Completions => joined(prompt).into(),
         };
         let mut own = fields([(self.api.prompt_field(), input)]);
@@ -102,6 +103,14 @@ impl Bodies {
         }));
         parts.into()
     }
+}
+
+/// Messages as the Responses API's items. llama.cpp knows an assistant's by its type alone.
+fn items(mut messages: Vec<Value>) -> Value {
+    for message in &mut messages {
+        message["type"] = "message".into();
+    }
+    messages.into()
 }
 
 #[cfg(test)]
@@ -221,8 +230,8 @@ mod tests {
     #[test]
     fn a_responses_body_has_its_own_names() {
         let input = json!([
-            {"role": "system", "content": "Be brief"},
-            {"role": "user", "content": "Say “hi”\n"}
+            {"type": "message", "role": "system", "content": "Be brief"},
+            {"type": "message", "role": "user", "content": "Say “hi”\n"}
         ]);
         check(
             Api::Responses,

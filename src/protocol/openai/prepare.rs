@@ -55,8 +55,9 @@ pub async fn prepare(
     info.facts.model = model
         .clone()
         .or_else(|| Some(extra.get("model")?.as_str()?.to_owned()));
+    // Of a server that is not known by name only a request can show it.
     let refuses_no_end =
-        api == Api::Responses || listing.kind().and_then(Kind::takes_ignore_eos) == Some(false);
+        api == Api::Responses || listing.kind().is_some_and(|kind| !kind.takes_ignore_eos());
     if workload.ignore_eos && refuses_no_end {
         info.notes.push(no_ignore_eos(&info.facts.name));
     }

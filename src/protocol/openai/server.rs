@@ -85,13 +85,9 @@ impl Kind {
         }
     }
 
-    /// Whether it goes on to a given length when asked to; `None` where only a request can show it.
-    pub(super) fn takes_ignore_eos(self) -> Option<bool> {
-        match self {
-            Self::LlamaCpp | Self::Vllm | Self::Sglang => Some(true),
-            // OpenAI refuses unknown fields, the others pass over them.
-            Self::Tgi | Self::Ollama | Self::LmStudio | Self::OpenAi => Some(false),
-        }
+    /// Whether it goes on to a given length when asked to. OpenAI refuses unknown fields, the others pass over them.
+    pub(super) fn takes_ignore_eos(self) -> bool {
+        matches!(self, Self::LlamaCpp | Self::Vllm | Self::Sglang)
     }
 
     /// It serves its one model whatever name is asked, or none.

@@ -7,6 +7,7 @@
 mod prepare;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use serde::Deserialize;
@@ -88,11 +89,10 @@ impl Adapter for Tgi {
 
 /// The whole conversation; pictures stand before it in Markdown, which is how this server takes them.
 fn inputs(prompt: &Prompt) -> String {
-    let mut text: String = prompt
-        .images
-        .iter()
-        .map(|image| format!("![]({})", data_url(image)))
-        .collect();
+    let mut text = String::new();
+    for image in prompt.images.iter() {
+        text.extend(["![](", &data_url(image), ")"]);
+    }
     text.push_str(&joined(prompt));
     text
 }
@@ -147,8 +147,8 @@ impl Wire for TgiWire {
     /// The server's own times and counts; only a one-shot answer has them.
     fn head(&mut self, headers: &HeaderMap, marks: &mut Marks) {
         let text = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-        for (name, ns_per_unit) in TIME_HEADERS {
-            if let Some(ns) = text(name).and_then(|value| ns_from(value, ns_per_unit)) {
+        for (name, unit_secs) in TIME_HEADERS {
+            if let Some(ns) = text(name).and_then(|value| ns_from_secs(value * unit_secs)) {
                 marks.server_times.0.insert(name.to_owned(), ns);
             }
         }
@@ -218,21 +218,21 @@ fn take_details(raw: Option<&RawValue>, marks: &mut Marks) {
     };
 }
 
-const NS_PER_MS: f64 = 1e6;
-const NS_PER_SEC: f64 = 1e9;
+const MS: f64 = 1e-3;
+const SEC: f64 = 1.0;
 
-/// Headers with a time, and the length of their unit.
+/// Headers with a time, and their unit in seconds.
 const TIME_HEADERS: [(&str, f64); 6] = [
-    ("x-compute-time", NS_PER_SEC),
-    ("x-total-time", NS_PER_MS),
-    ("x-validation-time", NS_PER_MS),
-    ("x-queue-time", NS_PER_MS),
-    ("x-inference-time", NS_PER_MS),
-    ("x-time-per-token", NS_PER_MS),
+    ("x-compute-time", SEC),
+    ("x-total-time", MS),
+    ("x-validation-time", MS),
+    ("x-queue-time", MS),
+    ("x-inference-time", MS),
+    ("x-time-per-token", MS),
 ];
 
-/// `None` for what is no time: negative, not a number, or above a year.
-fn ns_from(value: f64, ns_per_unit: f64) -> Option<u64> {
-    let ns = value * ns_per_unit;
-    (0.0..=3.2e16).contains(&ns).then_some(ns as u64)
+/// `None` for what is no time: negative, not a number, or beyond all measure.
+fn ns_from_secs(secs: f64) -> Option<u64> {
+    let time = Duration::try_from_secs_f64(secs).ok()?;
+    u64::try_from(time.as_nanos()).ok()
 }

@@ -5,8 +5,10 @@ use crate::workload::tokenizer::Tokenizer;
 
 /// Cut points that are tried on each side of the one asked: decoding and encoding again may join or split a token there.
 const N_TRIES: usize = 6;
-/// Short words that may fill up what is missing.
-const FILL: [&str; 8] = ["so", "it", "is", "as", "we", "go", "on", "now"];
+/// What may fill up the tokens that are missing: a word, or a mark where even a short word is too long.
+const FILL: [&str; 12] = [
+    " so", " it", " is", " as", " we", " go", " on", " now", ".", "!", "?", ";",
+];
 
 /// A text and how many tokens it really has.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,15 +49,15 @@ impl Cutter<'_> {
         self.filled(best, n)
     }
 
-    /// Adds short words while they bring it nearer.
+    /// Adds short words and marks while they bring it nearer.
     fn filled(&self, mut best: Cut, n: usize) -> Result<Cut, String> {
-        for word in FILL.iter().cycle().take(4 * N_TRIES) {
+        for more in FILL.iter().cycle().take(2 * N_TRIES * FILL.len()) {
             if best.n_tokens >= n {
                 break;
             }
-            let text = format!("{} {word}", best.text);
+            let text = format!("{}{more}", best.text);
             let n_tokens = self.tokenizer.count(&text)?;
-            if n_tokens <= n {
+            if n_tokens > best.n_tokens && n_tokens <= n {
                 best = Cut { text, n_tokens };
             }
         }

@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use super::prose::Prose;
 use crate::workload::tokenizer::Tokenizer;
 
-/// Words of a whole marker; each stands for six bits.
+/// Words of a whole marker; each stands for five bits, which makes 2^40 markers.
 pub(super) const N_WORDS: usize = 8;
-const BITS: u32 = 6;
+const BITS: u32 = 5;
 const N_CHOICES: usize = 1 << BITS;
 /// Words that are looked at, so that a server is not asked without end.
-const MAX_TRIED: usize = 192;
+const MAX_TRIED: usize = 320;
 
 /// Words that all take the same number of tokens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Markers {
-    /// 64 of them.
+    /// As many as there are choices.
     words: Vec<&'static str>,
     /// Of each word.
     tokens: usize,

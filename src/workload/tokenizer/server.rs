@@ -48,7 +48,11 @@ impl ServerTokenizer {
     }
 
     pub(super) fn name(&self) -> String {
-        format!("{}tokenize", self.root)
+        let mut shown = self.root.clone();
+        // An address may hold a name and a password; one without a host holds neither.
+        shown.set_username("").ok();
+        shown.set_password(None).ok();
+        format!("{shown}tokenize")
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
@@ -112,6 +116,106 @@ fn roots(base: &Url) -> Vec<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use crate::transport::Options;
+
+    /// Answers like a server whose tokens are characters: `name` is its field for a text.
+    fn serve(name: &'static str, n_calls: usize) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://u:canary@{}/v1", listener.local_addr().unwrap());
+        let answer = move |path: &str, body: &Value| match path {
+            "/tokenize" => {
+                assert_eq!(body["add_special_tokens"], false);
+                let text = body[name].as_str().unwrap();
+                let tokens: Vec<u32> = text.chars().map(u32::from).collect();
+                (200, json!({ "tokens": tokens }))
+            }
+            "/detokenize" => {
+                let tokens = body["tokens"].as_array().unwrap().iter();
+                let text: String = tokens
+                    .map(|t| char::from(t.as_u64().unwrap() as u8))
+                    .collect();
+                (200, json!({ (name): text }))
+            }
+            _ => (404, json!({})),
+        };
+        std::thread::Builder::new()
+            .spawn(move || {
+                for stream in listener.incoming().take(n_calls) {
+                    let mut stream = stream.unwrap();
+                    let mut reader = BufReader::new(stream.try_clone().unwrap());
+                    let (mut first, mut length) = (String::new(), 0);
+                    reader.read_line(&mut first).unwrap();
+                    loop {
+                        let mut line = String::new();
+                        reader.read_line(&mut line).unwrap();
+                        if let Some(n) = line.to_lowercase().strip_prefix("content-length: ") {
+                            length = n.trim().parse().unwrap();
+                        }
+                        if line.trim().is_empty() {
+                            break;
+                        }
+                    }
+                    let mut body = vec![0; length];
+                    reader.read_exact(&mut body).unwrap();
+                    let path = first.split(' ').nth(1).unwrap();
+                    let (status, answer) = answer(path, &serde_json::from_slice(&body).unwrap());
+                    let text = answer.to_string();
+                    let head = format!(
+                        "HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                        text.len()
+                    );
+                    stream.write_all((head + &text).as_bytes()).unwrap();
+                }
+            })
+            .unwrap();
+        Url::parse(&url).unwrap()
+    }
+
+    fn find(base: Url) -> Result<ServerTokenizer, String> {
+        let control = Control::new(&Options {
+            headers: http::HeaderMap::new(),
+            ca_file: None,
+            insecure: false,
+            proxy: None,
+            connect_timeout: Duration::from_secs(5),
+            total_timeout: Duration::from_secs(10),
+        });
+        let route = TokenizeRoute {
+            control: control.unwrap(),
+            base,
+            model: Some("m".to_owned()),
+        };
+        ServerTokenizer::find(&route, &Handle::current())
+    }
+
+    #[tokio::test]
+    async fn both_dialects_are_spoken() {
+        for name in ["prompt", "content"] {
+            let base = serve(name, 4);
+            let task = tokio::task::spawn_blocking(move || {
+                let server = find(base).unwrap();
+                let tokens = server.encode("abc").unwrap();
+                assert_eq!(tokens, [97, 98, 99]);
+                assert_eq!(server.decode(&tokens).unwrap(), "abc");
+                assert!(server.name().ends_with("/tokenize"));
+                assert!(!server.name().contains("canary"));
+            });
+            task.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_the_route_is_told() {
+        let closed = Url::parse("http://127.0.0.1:1/v1").unwrap();
+        let task = tokio::task::spawn_blocking(move || find(closed).unwrap_err());
+        let message = task.await.unwrap();
+        assert!(message.contains("no usable /tokenize"), "{message}");
+    }
 
     #[test]
     fn the_routes_lie_beside_the_base() {

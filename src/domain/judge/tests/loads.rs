@@ -112,3 +112,49 @@ fn visitors_that_were_not_served() {
         "12 of 40 uploads beside the measured requests failed: POST /upload answered 413",
     );
 }
+
+/// An open stage of 60 s before one server: Poisson arrivals, exponential service.
+fn queue(rate: f64, capacity: f64, seed: u64) -> Case {
+    let mut case = clean();
+    open(&mut case, WhenFull::Queue);
+    let mut rng = SplitMix64::new(seed);
+    let (mut at, mut free) = (0.0_f64, 0.0_f64);
+    case.records.clear();
+    while at < 60.0 {
+        at += rng.exp(rate);
+        let begin = at.max(free);
+        free = begin + rng.exp(capacity);
+        let seq = case.records.len() as u64;
+        let ttft_ms = (begin - at) * 1e3 + 1.0;
+        let mut r = streamed(seq, at * 1e3, ttft_ms, &[(free - begin) * 1e3]);
+        r.due_ns = Some(r.dispatched_ns);
+        r.from_due = true;
+        case.records.push(r);
+    }
+    case.records.sort_by_key(|r| r.end_ns);
+    case
+}
+
+fn is_saturated(case: &Case) -> bool {
+    let (_, cautions) = case.judge();
+    cautions.iter().any(|c| c.id == CautionId::Saturated)
+}
+
+#[test]
+fn an_open_load_above_what_the_server_gives_is_named() {
+    for seed in 0..10 {
+        assert!(is_saturated(&queue(26.0, 20.0, seed)), "seed {seed}");
+        assert!(is_saturated(&queue(60.0, 20.0, seed)), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_queue_that_comes_and_goes_is_not_saturated() {
+    let n = |rate| {
+        (0..30)
+            .filter(|s| is_saturated(&queue(rate, 20.0, *s)))
+            .count()
+    };
+    assert!(n(10.0) <= 1, "{}", n(10.0));
+    assert!(n(16.0) <= 3, "{}", n(16.0));
+}

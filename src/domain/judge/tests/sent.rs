@@ -23,6 +23,9 @@ fn who_asks_for_the_same_prompt_is_told_what_it_means() {
     case.plan.workload.sharing = PromptSharing::Fixed;
     let caution = cautioned(&case, CautionId::RepeatedPrompts, "as the plan asks");
     assert!(!caution.advice.contains("marker"), "{}", caution.advice);
+    case.plan.workload.nonce = true;
+    cautioned(&case, CautionId::RepeatedPrompts, "as the plan asks");
+    case.plan.workload.nonce = false;
     case.plan.workload.sharing = PromptSharing::Unique;
     let caution = cautioned(
         &case,

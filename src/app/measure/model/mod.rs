@@ -1,0 +1,313 @@
+//! What the Measure view says of a run, in words: pure functions, computed once for each change of the run or of a choice.
+
+mod progress;
+mod stages;
+mod tables;
+mod tiles;
+
+use crate::app::widgets::Level;
+use crate::chart::format;
+use crate::domain::{
+    CautionId, GoalVerdict, MAX_TICK_P99_MS, MetricId, OutcomeKind, Phase, Progress, RunData,
+    RunState, StageIdx, StageSummary, Taken, overall,
+};
+
+pub(crate) use progress::values_of;
+pub use progress::{load_words, stage_words, variation_words};
+pub use stages::{StageRow, StageTable, stage_table};
+pub use tables::{TableKind, table, tables};
+pub use tiles::tiles;
+
+/// Whose numbers the tiles show while a run goes.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Scope {
+    #[default]
+    ThisStage,
+    AllStages,
+}
+
+/// Which stage the tiles speak of, and why that one.
+pub fn focus(run: &RunData, scope: Scope, chosen: Option<StageIdx>) -> Option<StageIdx> {
+    let n = run.summary.stages.len();
+    if let Some(stage) = chosen.filter(|s| s.index() < n) {
+        return Some(stage);
+    }
+    match (current(run), scope) {
+        (Some(stage), Scope::ThisStage) => Some(stage),
+        _ => best(run).or_else(|| current(run)),
+    }
+}
+
+/// The stage under way.
+pub fn current(run: &RunData) -> Option<StageIdx> {
+    progress(run).map(|p| p.stage)
+}
+
+pub fn progress(run: &RunData) -> Option<&Progress> {
+    match &run.state {
+        RunState::Running(progress) | RunState::Paused(progress) | RunState::Stopping(progress) => {
+            Some(progress)
+        }
+        _ => None,
+    }
+}
+
+/// Share of failed requests above which a stage is not a good one, and is drawn hollow.
+pub const ERRORS_HIGH: f64 = 0.01;
+
+/// The stage with the highest output (tokens, else requests, a second) among those with few errors.
+fn best(run: &RunData) -> Option<StageIdx> {
+    let stages = &run.summary.stages;
+    let with_data = |few_errors: bool| {
+        let usable = stages.iter().enumerate().filter(move |(_, s)| {
+            s.ok > 0 && (!few_errors || s.error_rate.unwrap_or(0.0) <= ERRORS_HIGH)
+        });
+        usable.max_by(|(_, a), (_, b)| speed(a).total_cmp(&speed(b)))
+    };
+    let found = with_data(true).or_else(|| with_data(false));
+    found.map(|(i, _)| StageIdx::from_index(i))
+}
+
+fn speed(stage: &StageSummary) -> f64 {
+    let rate = stage.output_token_rate.or(stage.request_rate);
+    rate.unwrap_or(0.0)
+}
+
+/// The head's words.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Head {
+    pub title: String,
+    /// Stage under way and how many there are; its swatch stands before it.
+    pub stage: Option<(usize, usize)>,
+    pub words: Vec<String>,
+    /// A judgement beside the title: interrupted, certificates not checked.
+    pub badges: Vec<(Level, String)>,
+}
+
+pub fn head(run: &RunData) -> Head {
+    let plan = run.plan();
+    let title = if run.head.label.is_empty() {
+        "Unnamed run".to_owned()
+    } else {
+        run.head.label.clone()
+    };
+    let mut head = Head {
+        title,
+        ..Head::default()
+    };
+    if plan.target.insecure {
+        let words = "Certificates not checked".to_owned();
+        head.badges.push((Level::Caution, words));
+    }
+    match &run.state {
+        RunState::Running(progress) | RunState::Paused(progress) | RunState::Stopping(progress) => {
+            let i = progress.stage.index();
+            head.stage = Some((i, plan.stages.len()));
+            let (place, level) = stage_words(run, progress.stage);
+            head.words.push(place);
+            head.words.push(phase_words(progress, level));
+            if matches!(run.state, RunState::Paused(_)) {
+                head.badges.push((Level::Caution, "Paused".to_owned()));
+            }
+            head.words.extend(variation_words(run));
+        }
+        RunState::Preparing { .. } => head.words.push("preparing".to_owned()),
+        RunState::AwaitingRestart { .. } => head.words.push("waiting for a restart".to_owned()),
+        RunState::Interrupted | RunState::Finished => {
+            if run.state == RunState::Interrupted {
+                head.badges.push((Level::Plain, "Interrupted".to_owned()));
+            }
+            head.words.push(started(&run.head.started));
+            head.words.push(load_words(run));
+            head.words.extend(variation_words(run));
+            head.badges.extend(goals_badge(run));
+        }
+    }
+    head
+}
+
+fn phase_words(progress: &Progress, label: String) -> String {
+    match progress.phase {
+        Some(Phase::Cold) => "cold requests".to_owned(),
+        Some(Phase::Warmup) => format!("{label}, warm-up"),
+        Some(Phase::Drain) => format!("{label}, last requests"),
+        Some(Phase::Measure) => label,
+        None => "pause".to_owned(),
+    }
+}
+
+/// `21 Nov 2026, 14:18` in the clock of the machine that measured.
+pub fn started(rfc3339: &str) -> String {
+    let clock = rfc3339.get(..19).unwrap_or(rfc3339);
+    match clock.parse::<jiff::civil::DateTime>() {
+        Ok(time) => time.strftime("%-d %b %Y, %H:%M").to_string(),
+        Err(_) => rfc3339.to_owned(),
+    }
+}
+
+/// Whether the stage that the run is spoken of by keeps to its goals, in words.
+fn goals_badge(run: &RunData) -> Option<(Level, String)> {
+    let stage = run.summary.stages.get(best(run)?.index())?;
+    let words = goals_words(stage)?;
+    let level = match overall(&stage.goals) {
+        GoalVerdict::Met => Level::Good,
+        GoalVerdict::Missed => Level::Caution,
+        GoalVerdict::Unresolved => Level::Plain,
+    };
+    Some((level, words))
+}
+
+/// `Meets 2 of 3 goals, TTFT p95 missed`; nothing where there are no goals.
+pub fn goals_words(stage: &StageSummary) -> Option<String> {
+    let n = stage.goals.len();
+    let of = |verdict: GoalVerdict| {
+        let these = stage.goals.iter().filter(move |r| r.verdict == verdict);
+        these.map(|r| {
+            let short = r.goal.metric.metric().short;
+            format!("{short} {}", format::quantile(r.goal.share))
+        })
+    };
+    let n_met = of(GoalVerdict::Met).count();
+    let missed: Vec<String> = of(GoalVerdict::Missed).collect();
+    let open: Vec<String> = of(GoalVerdict::Unresolved).collect();
+    let mut words = match (n, n_met) {
+        (0, _) => return None,
+        (1, 1) => "Meets its goal".to_owned(),
+        (n, met) if n == met => format!("Meets all {n} goals"),
+        (1, _) => String::new(),
+        (n, met) => format!("Meets {met} of {n} goals"),
+    };
+    for (names, what) in [(missed, "missed"), (open, "not told yet")] {
+        if names.is_empty() {
+            continue;
+        }
+        if !words.is_empty() {
+            words.push_str(", ");
+        }
+        words.push_str(&format!("{} {what}", names.join(" and ")));
+    }
+    Some(words)
+}
+
+/// One doubt as a banner shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    pub level: Level,
+    pub finding: String,
+    pub why: String,
+    pub advice: String,
+}
+
+/// Why the run is not valid first, then the cautions in the order in which they were found.
+pub fn findings(run: &RunData) -> Vec<Finding> {
+    let verdict = &run.summary.verdict;
+    let reasons = verdict.reasons.iter().filter(|_| !verdict.valid);
+    let mut found: Vec<Finding> = reasons
+        .map(|reason| Finding {
+            level: Level::Bad,
+            finding: "Not valid".to_owned(),
+            why: reason.clone(),
+            advice: String::new(),
+        })
+        .collect();
+    found.extend(run.summary.cautions.iter().map(|c| Finding {
+        level: Level::Caution,
+        finding: c.finding.clone(),
+        why: c.cause.clone(),
+        advice: c.advice.clone(),
+    }));
+    found
+}
+
+/// A class of failures in the errors panel.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ErrorRow {
+    pub class: String,
+    pub status: String,
+    pub count: String,
+    pub first: String,
+    pub seq: String,
+}
+
+pub fn errors(run: &RunData) -> Vec<ErrorRow> {
+    let row = |e: &crate::domain::ErrorClass| ErrorRow {
+        class: match (e.kind, e.outcome) {
+            (Some(kind), _) => kind.label().to_owned(),
+            (None, OutcomeKind::Cancelled) => "Cancelled".to_owned(),
+            (None, OutcomeKind::CutOff) => "Cut off at the stage's end".to_owned(),
+            (None, _) => "Failed".to_owned(),
+        },
+        status: e.status.map_or_else(String::new, |s| s.to_string()),
+        count: format::count(e.count as f64),
+        first: e
+            .first_message
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
+        seq: format!("request {}", format::count(e.first_seq as f64)),
+    };
+    run.summary.errors.iter().map(row).collect()
+}
+
+/// Why a metric has no values in this run; `None` where it has some.
+pub fn why_none(run: &RunData, metric: MetricId) -> Option<String> {
+    let has = |s: &StageSummary| s.metric(metric).is_some_and(|d| d.n > 0);
+    if run.summary.stages.iter().any(has) {
+        return None;
+    }
+    let plan = run.plan();
+    if matches!(metric.metric().taken, Taken::PerGap) && run.is_live() && plan.target.stream {
+        return Some("Gaps are shown when the run has ended".to_owned());
+    }
+    if run.summary.stages.iter().all(|s| s.ok == 0) {
+        let none = run.summary.stages.iter().all(|s| s.n_ended() == 0);
+        let words = if none {
+            "No measured request has ended yet"
+        } else {
+            "No measured request ended well"
+        };
+        return Some(words.to_owned());
+    }
+    let words = match metric {
+        MetricId::QueueSubmit | MetricId::QueueWait => {
+            "Only a Gradio server has a queue that tells how long a request waits in it"
+        }
+        MetricId::Slip => {
+            "A closed loop sends as soon as it can: no send is planned, so none slips"
+        }
+        MetricId::Connect => "Connections were kept; they were made before the stage began",
+        MetricId::ClientLate => {
+            "Needs the kernel's receive stamps, which this system does not give"
+        }
+        _ if !plan.target.stream => "Needs a stream; this plan asks for the answer in one piece",
+        MetricId::Tpot | MetricId::DecodeRate | MetricId::Streaming | MetricId::Itl => {
+            "Needs answers of at least two tokens that come apart"
+        }
+        _ => "The server gave nothing that this could be taken from",
+    };
+    Some(words.to_owned())
+}
+
+/// This program could not keep up; its numbers are in doubt. What makes a run invalid is not called healthy either.
+pub fn is_client_doubted(run: &RunData) -> bool {
+    let is_client = |id| {
+        matches!(
+            id,
+            CautionId::LateTick | CautionId::ClientLate | CautionId::LateSends
+        )
+    };
+    let ticks = run.health.tick_p99_ms;
+    run.summary.cautions.iter().any(|c| is_client(c.id))
+        || ticks.is_some_and(|ms| ms > MAX_TICK_P99_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_told_in_the_clock_of_its_machine() {
+        assert_eq!(started("2026-11-21T14:18:09+01:00"), "21 Nov 2026, 14:18");
+        assert_eq!(started("yesterday"), "yesterday");
+    }
+}
