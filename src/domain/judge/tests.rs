@@ -127,7 +127,7 @@ fn clean_open() -> Case {
     let mut case = clean();
     case.plan.stages[0].load = crate::domain::Load::open(40.0);
     let mut rng = SplitMix64::new(12);
-    for (seq, kept) in (0..).zip(&mut case.records) {
+    for (seq, kept) in (0_u32..).zip(&mut case.records) {
         let start = 25.0 * f64::from(seq);
         let mut r = streamed(
             u64::from(seq),
