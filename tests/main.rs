@@ -18,6 +18,7 @@ mod plans;
 mod prompts;
 mod real;
 mod reliability;
+mod steer;
 mod truth;
 mod vary;
 mod visitors;

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::plan_fields::{Field, Grammar, Kind, LOADS, PLAN, Rule};
+use super::plan_fields::{Field, Grammar, Kind, PLAN, Rule};
 use super::plan_file::LineIssue;
+use super::plan_load_fields::LOADS;
 use super::plan_names::{closest, find, guess, join, listed};
 use crate::domain::{Issue, Plan};
 

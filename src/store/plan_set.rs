@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
-use super::plan_fields::{Field, Kind, LOADS, PLAN, Rule};
+use super::plan_fields::{Field, Kind, PLAN, Rule};
 use super::plan_file::overlap;
+use super::plan_load_fields::LOADS;
 use super::plan_names::{find, guess, join, listed};
 use super::plan_read::{json_from_toml, read};
 use super::plan_write::toml_from_json;

@@ -191,7 +191,7 @@ impl<'k> At<'k> {
 
 /// A field whose value is one of a few words, which no key may blot out: the file would not open any more.
 fn is_word_of_ours(key: &str, text: &str) -> bool {
-    const WORDS: [&str; 34] = [
+    const WORDS: [&str; 35] = [
         "arrival",
         "connections",
         "ended",
@@ -222,6 +222,7 @@ fn is_word_of_ours(key: &str, text: &str) -> bool {
         "tool",
         "type",
         "unit",
+        "vary_mode",
         "verdict",
         "warmup",
         "when_full",
@@ -449,6 +450,79 @@ mod tests {
         }
         assert_eq!(base64_middle(b"Man", 0), "TWFu");
         assert_eq!(redactor.text("nothing here"), "nothing here");
+    }
+
+    fn written(redactor: &Redactor, mut line: Line) -> (String, Option<Line>) {
+        let mut out = Vec::new();
+        redactor.write_line(&mut line, &mut out).unwrap();
+        let read = Line::parse(&out).unwrap();
+        (String::from_utf8(out).unwrap(), read)
+    }
+
+    #[test]
+    fn a_key_like_a_word_of_a_plan_breaks_no_file() {
+        let mut plan = crate::domain::Plan::simple("http://127.0.0.1:8000/v1");
+        plan.goals = vec!["ttft.p95:500ms".parse().unwrap()];
+        plan.workload.input_tokens = Some("normal:200,10,180,220".parse().unwrap());
+        plan.workload.sharing = "shared:0.5".parse().unwrap();
+        plan.workload.dataset = Some("hf:owner/secretset/a.jsonl".parse().unwrap());
+        plan.workload.tokenizer = Some("hf:owner/secretset".parse().unwrap());
+        plan.vary = vec!["secretset=1,2".parse().unwrap()];
+        plan.stages[0].load = crate::domain::Load::open(5.0);
+        let head = serde_json::json!({
+            "type": "run", "schema": 1, "id": "a", "tool": "t", "started": "s",
+            "started_unix_ns": 0, "label": "secretset", "tags": [], "plan": plan,
+            "environment": crate::domain::Environment::default(),
+        });
+        let head: crate::domain::RunHead = serde_json::from_value(head).unwrap();
+        let redactor = Redactor::new([
+            "ttft",
+            "normal",
+            "shared",
+            "poisson",
+            "queue",
+            "open",
+            "secretset",
+            "=1,2",
+        ]);
+        let (text, read) = written(&redactor, Line::Run(Box::new(head.clone())));
+        assert!(!text.contains("secretset"), "{text}");
+        let Some(Line::Run(read)) = read else {
+            panic!("{text}")
+        };
+        assert_eq!(read.plan.goals, head.plan.goals);
+        assert_eq!(read.plan.stages, head.plan.stages);
+        assert_eq!(
+            read.plan.workload.input_tokens,
+            head.plan.workload.input_tokens
+        );
+    }
+
+    #[test]
+    fn marks_and_visitors_errors_hold_no_key() {
+        let key = "sk-canary-7f3a91c2e5d84b60";
+        let mark = crate::domain::Mark {
+            at_ns: 1,
+            text: format!("switched to {key}"),
+        };
+        let beside = crate::domain::BesideRecord {
+            kind: crate::domain::BesideKind::Upload,
+            stage: crate::domain::StageIdx(0),
+            visitor: 0,
+            start_ns: 1,
+            end_ns: 2,
+            bytes: 3,
+            error: Some("refused plainsecret".to_owned()),
+        };
+        let redactor = Redactor::new(["plainsecret"]);
+        for line in [Line::Mark(mark), Line::Beside(Box::new(beside))] {
+            let (text, read) = written(&redactor, line);
+            assert!(
+                !text.contains(key) && !text.contains("plainsecret"),
+                "{text}"
+            );
+            assert!(text.contains(MARK) && read.is_some(), "{text}");
+        }
     }
 
     #[test]
