@@ -7,6 +7,13 @@
 //! by time, and when the run's own time is up, a request that was sent in Measure and ended after that time carries
 //! [`Phase::Drain`](crate::domain::Phase::Drain) and enters no figure; one that was cut off stays in Measure, where it is
 //! counted.
+//!
+//! **Stages as run.** Sweeps and searches become stages while the run goes (`course`), and a pause or another level makes the
+//! rest of a stage one of its own: its border carries it, before any of its records. What is in flight then goes on, and
+//! belongs to Drain of the stage that it was sent in.
+//!
+//! **Time of an open load.** The whole schedule is made before its stage (`schedule`); a kernel timer that the I/O thread polls
+//! beside its sockets lets requests go (`pacer`), and a pool of senders with open connections takes them (`open`).
 
 mod arrivals;
 mod closed;

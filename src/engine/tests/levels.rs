@@ -187,7 +187,8 @@ fn a_sweeps_climb_ends_at_saturation() {
     });
     let levels = levels(&left);
     // 200/s were found, so steps are 20/s apart; the first above 100/s is the last.
-    assert_eq!(levels.last().unwrap().1, 120.0, "{levels:?}");
+    let last = levels.last().unwrap();
+    assert_eq!(last, &(MadeBy::Step, 120.0), "{levels:?}");
     let stopped: Vec<_> = left
         .borders
         .iter()

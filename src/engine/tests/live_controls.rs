@@ -19,8 +19,10 @@ async fn wait(ms: u64) {
     sleep(Duration::from_millis(ms)).await;
 }
 
-/// `(stage, start, end, why it ended, what made it, its load)` of each border, in ms.
-fn stages(left: &Left) -> Vec<(u16, u64, u64, &str, Option<MadeBy>, String)> {
+/// Stage, start and end in ms, why it ended, what made it, and its load where it was made.
+type Ran<'a> = (u16, u64, u64, &'a str, Option<MadeBy>, String);
+
+fn stages(left: &Left) -> Vec<Ran<'_>> {
     let ended = left.borders.iter().filter(|b| b.end_ns.is_some());
     ended
         .map(|b| {
