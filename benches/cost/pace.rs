@@ -50,7 +50,8 @@ pub(super) fn measure() {
 
 fn punctuality(out: &Path) -> String {
     let text = std::fs::read_to_string(out).unwrap();
-    let (mut released, mut sent, mut due, mut verdict) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    let (mut released, mut sent, mut due, mut verdict) =
+        (Vec::new(), Vec::new(), Vec::new(), String::new());
     for line in text.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         let ns = |name: &str| line[name].as_u64();
@@ -73,7 +74,12 @@ fn punctuality(out: &Path) -> String {
     let of = |late: &mut Vec<f64>| {
         late.sort_by(f64::total_cmp);
         let at = |q| inferometer::stats::nearest_rank(late, q).unwrap_or(f64::NAN);
-        format!("p50 {:.3}, p99 {:.3}, max {:.3} ms", at(0.5), at(0.99), at(1.0))
+        format!(
+            "p50 {:.3}, p99 {:.3}, max {:.3} ms",
+            at(0.5),
+            at(0.99),
+            at(1.0)
+        )
     };
     format!(
         "{} requests, {rate:.2} a second; let go late by {}; first byte written late by {}; {verdict}",

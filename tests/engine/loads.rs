@@ -58,10 +58,21 @@ fn a_frozen_server_is_seen_from_the_schedule_and_hidden_from_the_send() {
     // A hundred of 600 waited for half a second in the mean, and one of them was slow itself.
     assert!(due > 200.0, "{due}");
     assert!(sent < due / 2.0, "{sent} {due}");
-    assert!(records.iter().all(|r| r.from_due && r.released_ns.is_some()));
-    let waits = end.run.values(inferometer::domain::StageIdx(0), Phase::Measure, MetricId::LimitWait);
+    assert!(
+        records
+            .iter()
+            .all(|r| r.from_due && r.released_ns.is_some())
+    );
+    let waits = end.run.values(
+        inferometer::domain::StageIdx(0),
+        Phase::Measure,
+        MetricId::LimitWait,
+    );
     assert!(quantile(waits, 0.99) > 200.0);
-    let kinds = records.iter().filter(|r| kind_of(r) != ConnectionKind::Reused).count();
+    let kinds = records
+        .iter()
+        .filter(|r| kind_of(r) != ConnectionKind::Reused)
+        .count();
     assert_eq!(kinds, 0, "the one connection was opened before");
 }
 
@@ -73,7 +84,10 @@ fn senders_beyond_those_opened_make_connections_and_say_so() {
         n: 2,
     });
     let (_, records) = run(open(server.address, 4.0, None, 2.0), openai());
-    let n_new = records.iter().filter(|r| kind_of(r) == ConnectionKind::New).count();
+    let n_new = records
+        .iter()
+        .filter(|r| kind_of(r) == ConnectionKind::New)
+        .count();
     // Four are opened beforehand; six are in flight at once.
     assert!((1..=6).contains(&n_new), "{n_new}");
     assert_eq!(records.len(), 8);
@@ -141,11 +155,26 @@ fn a_sweep_and_a_search_find_what_the_demo_server_does() {
     let (end, _) = run(plan, openai());
     let probes = end.run.plan().stages.iter().zip(&end.run.summary.stages);
     for (stage, summary) in probes {
-        println!("search, {}: goals met by {:.2}", stage.load.label(), summary.attainment.unwrap_or(f64::NAN));
+        println!(
+            "search, {}: goals met by {:.2}",
+            stage.load.label(),
+            summary.attainment.unwrap_or(f64::NAN)
+        );
     }
-    let levels: Vec<f64> = end.run.plan().stages.iter().map(|s| s.load.level()).collect();
+    let levels: Vec<f64> = end
+        .run
+        .plan()
+        .stages
+        .iter()
+        .map(|s| s.load.level())
+        .collect();
     assert!(levels.len() >= 3 && levels.len() <= 15, "{levels:?}");
-    assert!(end.run.borders.iter().all(|b| b.made.as_ref().is_some_and(|m| m.why == MadeBy::Probe)));
+    assert!(
+        end.run
+            .borders
+            .iter()
+            .all(|b| b.made.as_ref().is_some_and(|m| m.why == MadeBy::Probe))
+    );
 }
 
 #[test]
@@ -155,7 +184,10 @@ fn a_run_is_paused_changed_and_marked_while_it_goes() {
         gap_ms: 0,
         n: 2,
     });
-    let started = start(plan(server.address, "2", TierLength::Requests("200")), openai());
+    let started = start(
+        plan(server.address, "2", TierLength::Requests("200")),
+        openai(),
+    );
     let switch = started.handle.switch();
     let wait = |ms| std::thread::sleep(Duration::from_millis(ms));
     wait(300);
@@ -164,16 +196,29 @@ fn a_run_is_paused_changed_and_marked_while_it_goes() {
     wait(300);
     assert!(switch.is_paused());
     let paused = started.snapshots.borrow().clone().unwrap();
-    assert!(matches!(paused.state, RunState::Paused(_)), "{:?}", paused.state);
+    assert!(
+        matches!(paused.state, RunState::Paused(_)),
+        "{:?}",
+        paused.state
+    );
     switch.set_level(6.0);
     switch.resume();
     let end = started.handle.join().unwrap();
     assert_eq!(end.run.state, RunState::Finished);
     assert_eq!(end.run.points.len(), 200);
-    let labels: Vec<String> = end.run.plan().stages.iter().map(|s| s.load.label()).collect();
+    let labels: Vec<String> = end
+        .run
+        .plan()
+        .stages
+        .iter()
+        .map(|s| s.load.label())
+        .collect();
     assert_eq!(labels, ["2 users", "6 users"]);
     assert_eq!(end.run.head.plan.stages.len(), 1, "as it was asked");
     assert_eq!(end.run.marks.len(), 1);
     assert_eq!(started.kept.lock().unwrap().marks, end.run.marks);
-    assert_eq!(end.run.borders[0].stopped.as_deref(), Some("Paused by hand"));
+    assert_eq!(
+        end.run.borders[0].stopped.as_deref(),
+        Some("Paused by hand")
+    );
 }

@@ -137,7 +137,11 @@ fn a_search_finds_the_largest_load_that_meets_its_goals() {
         let probes: Vec<f64> = levels(&left).iter().map(|l| l.1).collect();
         let below = probes.iter().copied().filter(|l| *l <= good);
         let above = probes.iter().copied().filter(|l| *l > good);
-        (below.fold(0.0, f64::max), above.fold(f64::MAX, f64::min), probes)
+        (
+            below.fold(0.0, f64::max),
+            above.fold(f64::MAX, f64::min),
+            probes,
+        )
     };
     // A steady stream waits for nothing up to the capacity, and ever longer above it.
     let plan = search(Over::Rate, 5.0, 1_000.0, &["e2e.p95:150ms"], 30.0);
