@@ -82,6 +82,102 @@ fn one_shot_completions_and_models_answer() {
     assert!(exchange(&server, "GET /v1/nosuch", "").starts_with("HTTP/1.1 404"));
 }
 
+fn served() -> DemoServer {
+    DemoServer::start(Options {
+        script: quick(),
+        ..Options::default()
+    })
+    .unwrap()
+}
+
+#[test]
+fn the_tgi_side_ends_its_stream_with_the_whole_text() {
+    let server = served();
+    let body = r#"{"inputs":"hi","parameters":{"max_new_tokens":3,"details":true}}"#;
+    let stream = exchange(&server, "POST /generate_stream", body);
+    assert!(
+        stream.contains("content-type: text/event-stream"),
+        "{stream}"
+    );
+    assert_eq!(stream.matches("data: {\"index\":").count(), 3, "{stream}");
+    assert_eq!(stream.matches("\"generated_text\":null").count(), 2);
+    assert!(
+        stream.contains("\"generated_text\":\"light falls on \""),
+        "{stream}"
+    );
+    assert!(stream.contains("\"generated_tokens\":3") && !stream.contains("[DONE]"));
+    let whole = exchange(&server, "POST /generate", body);
+    for header in [
+        "x-queue-time: ",
+        "x-inference-time: ",
+        "x-generated-tokens: 3",
+    ] {
+        assert!(whole.contains(header), "{whole}");
+    }
+    assert!(exchange(&server, "GET /info", "").contains("\"model_id\":\"demo-small\""));
+    assert!(exchange(&server, "GET /health", "").starts_with("HTTP/1.1 200"));
+    let refused = exchange(&server, "POST /generate", r#"{"inputs":""}"#);
+    assert!(refused.starts_with("HTTP/1.1 422"), "{refused}");
+    assert!(
+        refused.contains("\"error_type\":\"validation\""),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_ollama_side_writes_lines_and_its_own_times() {
+    let server = served();
+    let body = r#"{"model":"demo-small","messages":[{"role":"user","content":"hi"}],"options":{"num_predict":3}}"#;
+    let stream = exchange(&server, "POST /api/chat", body);
+    assert!(
+        stream.contains("content-type: application/x-ndjson"),
+        "{stream}"
+    );
+    assert_eq!(stream.matches("\"done\":false}\n").count(), 3, "{stream}");
+    assert!(
+        stream.contains("\"eval_count\":3,\"eval_duration\":"),
+        "{stream}"
+    );
+    assert!(!stream.contains("load_duration"), "0 is left out");
+    let body = r#"{"model":"demo-small","prompt":"hi","stream":false,"options":{"num_predict":2}}"#;
+    let whole = exchange(&server, "POST /api/generate", body);
+    assert!(whole.contains("\"response\":\"light falls \""), "{whole}");
+    let missing = exchange(&server, "POST /api/chat", r#"{"model":"x"}"#);
+    assert!(missing.starts_with("HTTP/1.1 404") && missing.contains("model 'x' not found"));
+    let loaded = exchange(&server, "POST /api/chat", r#"{"model":"demo-small"}"#);
+    assert!(loaded.contains("\"done_reason\":\"load\""), "{loaded}");
+    assert!(exchange(&server, "GET /api/tags", "").contains("\"name\":\"demo-small\""));
+    assert!(exchange(&server, "GET /api/version", "").contains("\"version\":"));
+}
+
+#[test]
+fn the_responses_route_numbers_its_events() {
+    let server = served();
+    let body = r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"hi"}]}],"max_output_tokens":2,"stream":true}"#;
+    let stream = exchange(&server, "POST /v1/responses", body);
+    let order = [
+        "event: response.created",
+        "\"sequence_number\":0}",
+        "event: response.output_text.delta",
+        "\"delta\":\"falls \"",
+        "event: response.completed",
+        "\"output_tokens\":2",
+    ];
+    let mut from = 0;
+    for what in order {
+        from += stream[from..]
+            .find(what)
+            .unwrap_or_else(|| panic!("{what} is missing or out of order in {stream}"));
+    }
+    let whole = exchange(
+        &server,
+        "POST /v1/responses",
+        r#"{"input":"hi","max_output_tokens":2}"#,
+    );
+    assert!(whole.contains("\"text\":\"light falls \""), "{whole}");
+    assert!(exchange(&server, "POST /v1/responses", "{}").starts_with("HTTP/1.1 400"));
+}
+
 #[test]
 fn the_gradio_queue_tells_rank_start_edits_and_end() {
     let server = DemoServer::start(Options {

@@ -515,8 +515,8 @@ fn a_plan_that_does_not_fit_the_gradio_app_is_refused_with_what_fits() {
 
 #[test]
 #[ignore = "needs real servers: packaging/check.sh starts them"]
-fn llamacpp_streams_chat_and_completions() {
-    for protocol in ["openai-chat", "openai-completions"] {
+fn llamacpp_streams_chat_completions_and_responses() {
+    for protocol in ["openai-chat", "openai-completions", "openai-responses"] {
         let args = [
             "--user",
             "the quick brown fox",
@@ -561,7 +561,7 @@ fn llamacpp_streams_chat_and_completions() {
 #[test]
 #[ignore = "needs real servers: packaging/check.sh starts them"]
 fn llamacpp_in_one_piece_has_no_first_token() {
-    for protocol in ["openai-chat", "openai-completions"] {
+    for protocol in ["openai-chat", "openai-completions", "openai-responses"] {
         let args = [
             "--set",
             "target.stream=false",
@@ -589,18 +589,58 @@ fn llamacpp_in_one_piece_has_no_first_token() {
 
 #[test]
 #[ignore = "needs real servers: packaging/check.sh starts them"]
+fn llamacpps_own_route_is_measured_by_a_template() {
+    let base = address(LLAMACPP);
+    let root = base.trim_end_matches("/v1");
+    let template = r#"target.template={ path = "/completion", body = '{"prompt": {{prompt}}, "n_predict": {{max_tokens}}, "stream": true}', framing = "sse", token = "/content", done = "/stop", error = "/error", tokens_in = "/tokens_evaluated", tokens_out = "/tokens_predicted" }"#;
+    let args = [
+        "--url",
+        root,
+        "--protocol",
+        "http",
+        "--set",
+        template,
+        "--user",
+        "the quick brown fox",
+        "--max-tokens",
+        "12",
+        "--iterations",
+        "4",
+    ];
+    let measured = measure(&args).expect_done();
+    assert_eq!(measured.counts(0).0 + measured.counts(0).1, 4);
+    for request in measured.requests() {
+        if request["outcome"] == "failed" {
+            // As above: it closes connections after a stream.
+            assert_eq!(request["failure"]["kind"], "stale_connection", "{request}");
+            continue;
+        }
+        assert_eq!(request["ended"], "ok_done", "{request}");
+        assert_eq!(
+            (&request["tokens_out"], &request["token_source"]),
+            (&12.into(), &"usage".into())
+        );
+        assert!(request["tokens_in"].as_u64() > Some(3), "{request}");
+        assert_eq!(n_chunks(request), 12, "{request}");
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
 fn llamacpp_is_found_at_any_of_its_addresses() {
     let base = address(LLAMACPP);
     let root = base.trim_end_matches("/v1");
     let host = root.trim_start_matches("http://");
     let chat = format!("{base}/chat/completions");
     let completions = format!("{base}/completions");
+    let responses = format!("{base}/responses");
     for (url, protocol) in [
         (base.as_str(), "openai-chat"),
         (root, "openai-chat"),
         (host, "openai-chat"),
         (&chat, "openai-chat"),
         (&completions, "openai-completions"),
+        (&responses, "openai-responses"),
     ] {
         let info = detected(url);
         assert_eq!(info["protocol"], protocol, "{url}");
@@ -725,6 +765,134 @@ fn llamacpp_is_asked_the_rows_of_a_dataset() {
             facts["dataset_hash"].as_str().unwrap().len()
         ),
         (&2.into(), 64)
+    );
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
+fn gradio_is_sent_a_folder_s_pictures_and_whole_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("a.png");
+    std::fs::copy("tests/data/7x5.png", &picture).unwrap();
+    let pictures = format!("workload.dataset={}", folder.path().display());
+    let rows_folder = tempfile::tempdir().unwrap();
+    let path = rows_folder.path().join("app.prompts.json");
+    std::fs::write(&path, r#"[["sys", "first", 0], ["sys", "second", 0]]"#).unwrap();
+    let rows = format!("workload.dataset={}", path.display());
+    for (variable, mode) in GRADIOS
+        .into_iter()
+        .flat_map(|v| MODES.map(|mode| (v, mode)))
+    {
+        let answers = |api_name: &str, dataset: &str| -> Vec<String> {
+            let args = [
+                "--iterations",
+                "2",
+                "--set",
+                "keep_text=true",
+                "--set",
+                dataset,
+            ];
+            let measured = gradio(variable, mode, api_name, &args).expect_done();
+            let requests = measured.requests();
+            let text = |r: &&Value| r["answer"]["text"].as_str().unwrap().to_owned();
+            requests.iter().map(text).collect()
+        };
+        assert_eq!(answers("/image_size", &pictures), ["7x5", "7x5"]);
+        let said = answers("/chat", &rows);
+        assert!(
+            said[0].contains("[sys] first") && said[1].contains("[sys] second"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
+fn llamacpp_turns_carry_its_own_answers_and_meet_its_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talks.json");
+    let rows = serde_json::json!([{"conversations": [
+        {"from": "system", "value": "Be brief"}, {"from": "human", "value": "One?"},
+        {"from": "gpt", "value": "recorded"}, {"from": "human", "value": "Two?"},
+        {"from": "human", "value": "Three?"}]}]);
+    std::fs::write(&path, rows.to_string()).unwrap();
+    let dataset = format!("workload.dataset={}", path.display());
+    let args = [
+        "--iterations",
+        "3",
+        "--max-tokens",
+        "4",
+        "--set",
+        "keep_text=true",
+        "--set",
+        "workload.turns=3",
+        "--set",
+        &dataset,
+    ];
+    let measured = llamacpp("openai-chat", &args).expect_done();
+    let mut said = "Be brief".to_owned();
+    let mut cached = 0;
+    for (request, (turn, asked)) in measured
+        .requests()
+        .iter()
+        .zip(["One?", "Two?", "Three?"].iter().enumerate())
+    {
+        assert_eq!(
+            (&request["conversation"], &request["turn"]),
+            (&0.into(), &turn.into())
+        );
+        said = format!("{said}\n\n{asked}");
+        assert_eq!(request["prompt"]["text"], said.as_str());
+        said = format!("{said}\n\n{}", request["answer"]["text"].as_str().unwrap());
+        if turn > 0 {
+            let now = request["cached_tokens"].as_u64().unwrap();
+            assert!(now > cached, "turn {turn}: {now} after {cached}");
+            cached = now;
+        }
+    }
+    assert_eq!(measured.requests().len(), 3);
+}
+
+#[test]
+#[ignore = "needs real servers: packaging/check.sh starts them"]
+fn llamacpp_is_replayed_a_trace_with_its_lengths_and_shared_beginnings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.jsonl");
+    let line = |ms: u32, n: u32, ids: &str| {
+        format!(
+            "{{\"timestamp\": {ms}, \"input_length\": {n}, \"output_length\": 4, \"hash_ids\": {ids}}}\n"
+        )
+    };
+    let rows = [
+        line(0, 600, "[1, 2]"),
+        line(400, 700, "[1, 3]"),
+        line(800, 90, "[7]"),
+    ];
+    std::fs::write(&path, rows.concat()).unwrap();
+    let trace = path.display().to_string();
+    let args = [
+        "--replay",
+        &trace,
+        "--tokenizer",
+        "server",
+        "--set",
+        "keep_text=true",
+        "--ignore-eos",
+    ];
+    let measured = llamacpp("openai-chat", &args).expect_done();
+    let requests = measured.requests();
+    assert_eq!(requests.len(), 3);
+    for (request, n) in requests.iter().zip([600, 700, 90]) {
+        assert_eq!(request["tokens_in_asked"], n);
+        let text = request["prompt"]["text"].as_str().unwrap();
+        assert_eq!(n_tokens_by_llamacpp(text), n);
+        assert_eq!(request["tokens_out"], 4, "{request}");
+    }
+    // The second request's first block is the first one's.
+    assert!(
+        requests[1]["cached_tokens"].as_u64().unwrap() >= 500,
+        "{}",
+        requests[1]
     );
 }
 

@@ -2,6 +2,7 @@
 //! nothing changed computes nothing. With `INFEROMETER_SCREENSHOTS=folder` the views are written as pictures too.
 
 mod data;
+mod forms;
 mod gallery;
 mod loads;
 mod measure;

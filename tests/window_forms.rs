@@ -3,6 +3,8 @@
 
 mod fields;
 mod flows;
+mod loads;
+mod parts;
 mod plans;
 mod views;
 
@@ -55,7 +57,7 @@ fn presets() -> Vec<PresetEntry> {
 impl Bench {
     /// Tall enough that no section needs scrolling.
     pub(super) fn new() -> Self {
-        Self::sized(1280.0, 2600.0)
+        Self::sized(1280.0, 5200.0)
     }
 
     pub(super) fn sized(width: f32, height: f32) -> Self {

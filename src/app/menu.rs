@@ -101,6 +101,17 @@ fn item_ui(ui: &mut Ui, info: &ActionInfo, why_not: Option<String>) -> Response 
     }
 }
 
+/// A line of a menu of which one may be chosen already.
+pub(crate) fn chosen_row_ui(ui: &mut Ui, words: &str, chosen: bool) -> Response {
+    let response = row_ui(ui, words, "", true);
+    if chosen {
+        let theme = Theme::of(ui);
+        let at = pos2(response.rect.right() - 16.0, response.rect.center().y);
+        widgets::icon(ui.painter(), at, super::icons::TICK, 16.0, theme.accent);
+    }
+    response
+}
+
 /// A line of a menu: words at the left, the key at the right.
 pub(crate) fn row_ui(ui: &mut Ui, words: &str, key: &str, enabled: bool) -> Response {
     ui.add_enabled_ui(enabled, |ui| {

@@ -47,7 +47,7 @@ impl Palette {
             }
         }
         for (i, preset) in state.presets.iter().enumerate() {
-            let text = format!("Preset: {}", preset.title);
+            let text = format!("Profile: {}", preset.title);
             if let Some(rank) = rank(&self.query, &text) {
                 let why_not = state.is_locked().then(|| "A run is under way".to_owned());
                 let row = Row {
@@ -95,16 +95,6 @@ impl AppState {
         match row.entry {
             Entry::Action(action) => self.perform(action),
             Entry::Preset(i) => self.load_preset(i),
-        }
-    }
-
-    /// Fills the form with a preset; undo brings the old form back.
-    pub fn load_preset(&mut self, index: usize) {
-        if self.is_locked() {
-            return;
-        }
-        if let Some(preset) = self.presets.get(index).cloned() {
-            self.load_plan(&preset.plan, super::state::PlanHome::BuiltIn(preset.id));
         }
     }
 }

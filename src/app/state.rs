@@ -10,7 +10,7 @@ use egui::util::undoer::{Settings as UndoSettings, Undoer};
 use super::actions::{Action, View};
 use super::compare::CompareChoice;
 use super::dialogs::{BrowseFor, Dialog};
-use super::form::{Form, Section};
+use super::form::{Forecast, Form, Section};
 use super::palette::Palette;
 use super::runs::{DetailsChart, Library};
 use super::settings::Settings;
@@ -18,11 +18,13 @@ use crate::domain::{Issue, LiveSnapshot, Plan, Protocol, RunData, Target, Target
 use crate::session::Command;
 
 mod events;
+mod files;
 mod live;
 mod perform;
 mod reach;
 mod shell;
 
+pub use files::UseAs;
 pub use live::{Controls, LevelField};
 pub use reach::{Reach, host_of, is_loopback, sends_key_in_the_clear};
 pub(crate) use shell::{address_of, tilde};
@@ -204,6 +206,7 @@ struct PlanCache {
     form: Option<Form>,
     issues: Vec<Issue>,
     plan: Option<Plan>,
+    forecast: Forecast,
 }
 
 impl AppState {
@@ -346,6 +349,7 @@ impl AppState {
         }
         match self.form.to_plan() {
             Ok(plan) => {
+                self.cache.forecast = Forecast::of(&plan);
                 self.cache.plan = Some(plan);
                 self.cache.issues = Vec::new();
             }
@@ -361,6 +365,11 @@ impl AppState {
     /// The form's plan as of the last [`Self::refresh_plan`]; `None` while there is something to fix.
     pub fn plan(&self) -> Option<&Plan> {
         self.cache.plan.as_ref()
+    }
+
+    /// What the plan comes to, as of the same moment.
+    pub fn forecast(&self) -> Option<&Forecast> {
+        self.plan().map(|_| &self.cache.forecast)
     }
 
     /// Everything to fix: what the form says itself, then what a server or the session said of it.
@@ -397,7 +406,9 @@ impl AppState {
                 Section::Prompts => was.prompts == is.prompts,
                 Section::Load => was.load == is.load,
                 Section::Cold => was.cold == is.cold,
-                Section::Limits => was.limits == is.limits,
+                Section::Limits => was.limits == is.limits && was.goals == is.goals,
+                Section::Vary => was.vary == is.vary && was.vary_mode == is.vary_mode,
+                Section::Traffic => was.traffic == is.traffic,
                 Section::Advanced => was.advanced == is.advanced,
             };
             if unchanged {
@@ -470,7 +481,11 @@ impl AppState {
 
     /// Loads a plan into the form; undo brings the old form back.
     pub fn load_plan(&mut self, plan: &Plan, home: PlanHome) {
-        self.form = Form::from_plan(plan);
+        self.load_form(Form::from_plan(plan), home);
+    }
+
+    pub(crate) fn load_form(&mut self, form: Form, home: PlanHome) {
+        self.form = form;
         self.saved_form = self.form.clone();
         self.plan_home = home;
         self.view = View::Measure;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorClass, Protocol, ServerFacts, Variation};
+use super::{ErrorClass, Protocol, ServerFacts};
 
 /// What detection and the server's own description found; fills the form.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -164,8 +164,6 @@ pub struct RunEntry {
     /// `None`: interrupted, or the file has no `end` line.
     pub summary: Option<std::sync::Arc<super::Summary>>,
     pub duration_secs: Option<f64>,
-    /// Which run of a varied plan it is.
-    pub variation: Option<Variation>,
     /// Why it cannot be read, if so; the other fields are then what was read.
     pub error: Option<String>,
 }

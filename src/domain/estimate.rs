@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Curve, Load, Plan, Ramp, Stage, StageEnd, Warmup};
+use super::{Curve, Load, Over, Plan, Ramp, Stage, StageEnd, Warmup};
 
 /// Runs, requests and time, told before a run starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,7 +46,7 @@ impl Estimate {
     }
 
     fn add_stage(&mut self, stage: &Stage, pause_secs: f64) {
-        let n = n_stages(&stage.load);
+        let n = f64::from(n_stages(&stage.load));
         let (requests, secs) = (requests_of(stage), stage.secs());
         self.requests += n * requests.unwrap_or(0.0);
         self.has_more_requests |= requests.is_none();
@@ -64,13 +64,30 @@ impl Estimate {
     }
 }
 
-/// Stages that a load is or becomes; of a search about as many as it takes to double up to the most and to halve back.
-fn n_stages(load: &Load) -> f64 {
+/// Stages that a load is or becomes; of a search the most that it may take to double up to the largest load and to halve
+/// back.
+pub fn n_stages(load: &Load) -> u32 {
     const HALVINGS: f64 = 4.0;
+    /// As many as a search tries at most.
+    const PROBES: f64 = 15.0;
     match load {
-        Load::Sweep { steps, .. } => f64::from(steps.get()) + 1.0,
-        Load::Search { from, max, .. } => (max / from).log2().ceil().max(0.0) + 1.0 + HALVINGS,
-        _ => 1.0,
+        Load::Sweep {
+            over: Over::Rate,
+            steps,
+            ..
+        } => steps.get().saturating_add(1),
+        Load::Sweep { steps, .. } => steps.get(),
+        Load::Search { from, max, .. } => {
+            let probes = (max / from).log2().ceil().max(0.0) + 1.0 + HALVINGS;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "1 to PROBES"
+            )]
+            let probes = probes.min(PROBES) as u32;
+            probes
+        }
+        _ => 1,
     }
 }
 

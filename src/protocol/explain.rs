@@ -442,6 +442,16 @@ mod tests {
             Some("target.url"),
         );
         check(
+            &status(424, "Request failed during generation"),
+            "The server failed",
+            None,
+        );
+        check(
+            &status(404, "model 'm' not found"),
+            "The server does not serve the model “m”",
+            Some("target.model"),
+        );
+        check(
             &kind(FailureKind::TimeoutFirstByte),
             "No answer came in time",
             Some("target.timeouts.first_byte_secs"),

@@ -119,6 +119,30 @@ pub fn set_field(plan: &Plan, field: &str, value: &str) -> Result<Plan, Issue> {
     store::set_field(plan, field, value)
 }
 
+/// A field of a plan that may be set by its path, and may be varied.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlanField {
+    /// As `--set` and `vary` name it; of the first stage, where it is a stage's.
+    pub path: String,
+    pub doc: &'static str,
+}
+
+/// The fields of a plan that change what is measured, in the order of the file.
+pub fn plan_fields() -> Vec<PlanField> {
+    let known = store::fields().into_iter();
+    let measured = |path: &str| {
+        let first = path.split('.').next().unwrap_or_default();
+        !matches!(
+            first,
+            "schema" | "label" | "tags" | "profile" | "keep_text" | "vary" | "vary_mode"
+        ) && !path.starts_with("target.key")
+    };
+    known
+        .filter(|(path, _)| measured(path))
+        .map(|(path, doc)| PlanField { path, doc })
+        .collect()
+}
+
 /// The JSON schema of a run file's lines, or of a plan.
 pub fn schema(of_run: bool) -> &'static str {
     store::schema(if of_run {

@@ -58,6 +58,7 @@ fn perform(command: Command, busy: Option<&Path>) -> Vec<Event> {
             }
         }
         Command::OpenPlan(path) => vec![open_plan(path)],
+        Command::OpenTemplate(path) => vec![open_template(path)],
         Command::Save { what, path } => vec![save(what, path)],
         Command::Autosave { plan, settings } => autosave(&plan, &settings)
             .err()
@@ -106,6 +107,22 @@ fn open_plan(path: PathBuf) -> Event {
             };
             failed(format!(
                 "the plan “{}” was not opened: {first}{more}",
+                path.display()
+            ))
+        }
+    }
+}
+
+fn open_template(path: PathBuf) -> Event {
+    match super::door::read_template(&path) {
+        Ok(template) => Event::TemplateOpened {
+            path,
+            template: Box::new(template),
+        },
+        Err(issues) => {
+            let first = issues.first().cloned().unwrap_or_default();
+            failed(format!(
+                "the template “{}” was not taken: {first}",
                 path.display()
             ))
         }

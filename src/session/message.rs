@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::{
-    Issue, Plan, RunData, RunEntry, Target, TargetInfo, TestReport, Variant, Workload,
+    Issue, Plan, RunData, RunEntry, Target, TargetInfo, Template, TestReport, Variant, Workload,
 };
 
 /// Asked by a front end; never blocks it.
@@ -64,6 +64,8 @@ pub enum Command {
         path: PathBuf,
     },
     OpenPlan(PathBuf),
+    /// Read the file of a target's template; answered by [`Event::TemplateOpened`].
+    OpenTemplate(PathBuf),
     /// Copy a run file elsewhere (`.zst` by its name), or write a plan.
     Save {
         what: SaveWhat,
@@ -155,6 +157,10 @@ pub enum Event {
     PlanOpened {
         path: PathBuf,
         plan: Box<Plan>,
+    },
+    TemplateOpened {
+        path: PathBuf,
+        template: Box<Template>,
     },
     Saved {
         path: PathBuf,

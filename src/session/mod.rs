@@ -24,8 +24,8 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::LiveSnapshot;
 
 pub use door::{
-    EndSignal, Preset, demo_plan, new_plan, open_run, plan_text, preset_plan, presets, read_plan,
-    read_template, schema, set_field, start_demo_server,
+    EndSignal, PlanField, Preset, demo_plan, new_plan, open_run, plan_fields, plan_text,
+    preset_plan, presets, read_plan, read_template, schema, set_field, start_demo_server,
 };
 pub use message::{Command, Event, RunRef, SaveWhat, SecretText};
 pub use vary::estimate;

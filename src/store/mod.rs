@@ -33,6 +33,7 @@ pub use line::{EndLine, EndState, Line, SampleKind, SampleLine};
 pub use open_error::OpenError;
 pub use places::{HOME_VARIABLE, Places, PlacesError, write_plan};
 pub use plan_file::{LineIssue, MAX_PLAN_BYTES, PlanCheck, check_file, check_text};
+pub use plan_names::fields;
 pub use plan_schema::plan_schema;
 pub use plan_set::{set, set_field};
 pub use plan_write::to_toml;

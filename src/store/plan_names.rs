@@ -7,24 +7,29 @@ pub(super) fn find<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
     fields.iter().find(|f| f.name == name)
 }
 
-/// Every path of the plan, as `--set` names it; `0` stands for a position.
-pub(super) fn paths() -> Vec<String> {
-    let mut paths = Vec::new();
-    paths_into("", PLAN, &mut paths);
-    paths
+/// Every path of the plan with what it means, as [`paths`] has them.
+pub fn fields() -> Vec<(String, &'static str)> {
+    let mut fields = Vec::new();
+    fields_into("", PLAN, &mut fields);
+    fields
 }
 
-fn paths_into(prefix: &str, fields: &[Field], paths: &mut Vec<String>) {
-    for field in fields {
+fn fields_into(prefix: &str, of: &[Field], fields: &mut Vec<(String, &'static str)>) {
+    for field in of {
         let path = join(prefix, field.name);
         match field.kind {
             Kind::Section(inner) | Kind::Inline(inner, _) | Kind::NoneOr(inner) => {
-                paths_into(&path, inner, paths);
+                fields_into(&path, inner, fields);
             }
-            Kind::Sections(inner, _) => paths_into(&join(&path, "0"), inner, paths),
-            _ => paths.push(path),
+            Kind::Sections(inner, _) => fields_into(&join(&path, "0"), inner, fields),
+            _ => fields.push((path, field.doc)),
         }
     }
+}
+
+/// Every path of the plan, as `--set` names it; `0` stands for a position.
+pub(super) fn paths() -> Vec<String> {
+    fields().into_iter().map(|(path, _)| path).collect()
 }
 
 pub(super) fn join(prefix: &str, name: &str) -> String {

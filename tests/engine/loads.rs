@@ -93,7 +93,7 @@ fn senders_beyond_those_opened_make_connections_and_say_so() {
     assert_eq!(records.len(), 8);
 }
 
-/// Four at once, 60 ms each and more: some 40 answers a second.
+/// Four at once, 60 ms and 10 ms for each of 32 tokens: some ten answers a second.
 fn demo() -> DemoServer {
     let script = Script {
         slots: 4,
@@ -150,8 +150,8 @@ fn a_sweep_and_a_search_find_what_the_demo_server_does() {
         arrival: ArrivalProcess::Constant,
     };
     let mut plan = of_load(&url, search, 2.0);
-    // Twice as many users as slots wait about as long as they are served.
-    plan.goals = vec!["e2e.p90:250ms".parse().unwrap()];
+    // An answer takes some 380 ms; twice as many users as slots wait as long again.
+    plan.goals = vec!["e2e.p90:900ms".parse().unwrap()];
     let (end, _) = run(plan, openai());
     let probes = end.run.plan().stages.iter().zip(&end.run.summary.stages);
     for (stage, summary) in probes {

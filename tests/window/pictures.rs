@@ -16,7 +16,7 @@ use inferometer::domain::{RunData, RunState};
 use super::{data, gallery::Gallery, loads, raster::Screen, varied, window_with};
 
 /// Where the picture goes, if it is wanted.
-fn wanted(name: &str) -> Option<std::path::PathBuf> {
+pub(super) fn wanted(name: &str) -> Option<std::path::PathBuf> {
     let folder = std::env::var_os("INFEROMETER_SCREENSHOTS")?;
     let only = std::env::var("INFEROMETER_SCREENSHOT_ONLY").unwrap_or_default();
     if !name.contains(&only) {

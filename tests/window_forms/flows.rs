@@ -6,7 +6,7 @@ use inferometer::app::actions::{Action, View};
 use inferometer::app::dialogs::Dialog;
 use inferometer::app::form::Form;
 use inferometer::app::state::{PlanHome, WindowRequest};
-use inferometer::domain::{Pasted, Protocol, TargetInfo};
+use inferometer::domain::{Pasted, Plan, Protocol, TargetInfo};
 use inferometer::session::{Command, Event};
 
 use super::{Bench, demo_plan, sample};
@@ -104,7 +104,12 @@ fn the_palette_says_why_not_and_loads_presets() {
     bench.0.get_by_label("Find an action").type_text("chat, sh");
     bench.run();
     bench.press(Modifiers::NONE, Key::Enter);
-    assert_eq!(bench.plan().target.url, "http://127.0.0.1:8080");
+    let plan = bench.plan();
+    assert_eq!(plan.stages, Plan::simple("").stages);
+    assert_eq!(
+        plan.target.url, "http://127.0.0.1:53121/v1",
+        "the address stays"
+    );
     assert_eq!(bench.state().plan_home, PlanHome::BuiltIn("chat"));
     assert!(bench.says("built in"));
 }

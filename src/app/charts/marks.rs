@@ -356,17 +356,53 @@ fn hline_names(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden:
         }
         // Above its line, or below where the plot ends above it.
         let above = y - 8.0 >= map.rect.top() + 4.0;
-        let at = pos2(map.rect.left() + 4.0, if above { y - 8.0 } else { y + 9.0 });
+        let y = if above { y - 8.0 } else { y + 9.0 };
         let ink = ink(theme, mark.colour);
-        plated(
-            painter,
-            theme,
-            at,
-            Align2::LEFT_CENTER,
-            label,
-            (Text::Caption, ink),
-        );
+        let width = widgets::text_width(painter, label, Text::Caption);
+        // At the end where it covers less.
+        let [left, right] = [
+            (pos2(map.rect.left() + 4.0, y), Align2::LEFT_CENTER),
+            (pos2(map.rect.right() - 4.0, y), Align2::RIGHT_CENTER),
+        ];
+        let covered = |(at, anchor): (Pos2, Align2)| {
+            let plate = anchor.anchor_size(at, vec2(width, 13.0)).expand(4.0);
+            n_inside(pane, map, hidden, plate)
+        };
+        let (at, anchor) = if covered(right) < covered(left) {
+            right
+        } else {
+            left
+        };
+        plated(painter, theme, at, anchor, label, (Text::Caption, ink));
     }
+}
+
+/// Dots and corners of lines in that place; none where there are so many that every place has some.
+fn n_inside(pane: &Pane, map: &Map, hidden: &BTreeSet<usize>, place: Rect) -> usize {
+    const FEW: usize = 200;
+    let mut n = 0;
+    for mark in shown(pane, hidden) {
+        if let Shape::Points { points, .. } | Shape::Line { points, .. } = &mark.shape
+            && points.len() > FEW
+        {
+            return 0;
+        }
+        if let Shape::Points { points, dot, .. } = &mark.shape
+            && *dot != Dot::Cross
+        {
+            n += points
+                .iter()
+                .filter(|p| place.contains(map.at(**p)))
+                .count();
+        }
+        if let Shape::Line { points, .. } = &mark.shape {
+            n += points
+                .iter()
+                .filter(|p| place.contains(map.at(**p)))
+                .count();
+        }
+    }
+    n
 }
 
 /// Words on a plate of the card's colour.

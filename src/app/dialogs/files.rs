@@ -79,6 +79,22 @@ fn dialog(what: &BrowseFor, name: &str) -> rfd::AsyncFileDialog {
             .set_title("Choose prompts, one a line")
             .add_filter("Text", &["txt"])
             .add_filter("All files", &["*"]),
+        BrowseFor::Dataset => dialog
+            .set_title("Choose a dataset")
+            .add_filter("Datasets", &["json", "jsonl", "csv", "txt"])
+            .add_filter("All files", &["*"]),
+        BrowseFor::Trace => dialog
+            .set_title("Choose a trace or a run to replay")
+            .add_filter("Traces and runs", &["csv", "jsonl", "zst"])
+            .add_filter("All files", &["*"]),
+        BrowseFor::Tokenizer => dialog
+            .set_title("Choose a tokenizer.json")
+            .add_filter("Tokenizers", &["json"])
+            .add_filter("All files", &["*"]),
+        BrowseFor::Template => dialog
+            .set_title("Choose a template")
+            .add_filter("Templates", &["toml"])
+            .add_filter("All files", &["*"]),
         BrowseFor::CaFile => dialog
             .set_title("Choose a certificate authority")
             .add_filter("PEM", &["pem", "crt", "cer"])

@@ -9,6 +9,7 @@ pub(crate) use ui::frame;
 use std::path::PathBuf;
 
 use super::actions::Action;
+use super::form::Forecast;
 use crate::domain::InputKind;
 
 /// The dialog that is open.
@@ -21,13 +22,17 @@ pub enum Dialog {
     },
     ConfirmBig {
         host: String,
-        /// `None`: it ends by time.
-        requests: Option<u64>,
-        users: u32,
+        forecast: Forecast,
+        /// `up to 100 users`.
+        load: String,
     },
     ConfirmPlainKey {
         host: String,
         then: Action,
+    },
+    /// A dropped file that may be several things.
+    UseFile {
+        path: PathBuf,
     },
     CloseWhileRunning,
     /// A mark on the axis of time; `name` is what it is called when nothing is typed.
@@ -50,6 +55,10 @@ pub enum BrowseFor {
     SavePlan,
     SaveRun { from: PathBuf },
     Prompts,
+    Dataset,
+    Trace,
+    Tokenizer,
+    Template,
     CaFile,
     Input { name: String, kind: InputKind },
 }

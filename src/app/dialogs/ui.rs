@@ -6,9 +6,9 @@ use egui::{Align, Context, Frame, Id, Key, Layout, Margin, Modal, Ui, vec2};
 
 use super::{BrowseFor, Dialog};
 use crate::app::actions::{ACTIONS, key_text};
-use crate::app::form::grouped;
+use crate::app::form::Forecast;
 use crate::app::settings::ThemeChoice;
-use crate::app::state::{AppState, WindowRequest, tilde};
+use crate::app::state::{AppState, UseAs, WindowRequest, tilde};
 use crate::app::theme::{Text, Theme, radius};
 use crate::app::widgets::{self, Button, Field, Switch};
 use crate::domain::RunState;
@@ -72,23 +72,18 @@ fn dialog_ui(ui: &mut Ui, dialog: &mut Dialog, state: &mut AppState) -> Answer {
         Dialog::Path { what, text } => path_ui(ui, what, text, state),
         Dialog::ConfirmBig {
             host,
-            requests,
-            users,
+            forecast,
+            load,
         } => {
-            let how_many = match requests {
-                Some(n) => format!("{} requests", grouped(*n)),
-                None => "Requests until the time is up".to_owned(),
-            };
             title(ui, &format!("Send to {host}?"));
+            sentence(ui, &big_words(forecast, load));
             sentence(
                 ui,
-                &format!(
-                    "{how_many}, from up to {} at once. The server is not on this machine: someone may pay for them or wait behind them.",
-                    users_word(*users)
-                ),
+                "The server is not on this machine: someone may pay for them or wait behind them.",
             );
             buttons(ui, "Start", "Do not start")
         }
+        Dialog::UseFile { path } => use_file_ui(ui, path, state),
         Dialog::ConfirmPlainKey { host, .. } => {
             title(ui, &format!("Send the key to {host} unprotected?"));
             sentence(
@@ -109,12 +104,44 @@ fn dialog_ui(ui: &mut Ui, dialog: &mut Dialog, state: &mut AppState) -> Answer {
     }
 }
 
-fn users_word(n: u32) -> String {
-    if n == 1 {
-        "1 user".to_owned()
-    } else {
-        format!("{} users", grouped(u64::from(n)))
+/// What a big run comes to, in one sentence.
+fn big_words(forecast: &Forecast, load: &str) -> String {
+    let what = match forecast.what() {
+        timed if forecast.requests.is_none() => format!("Requests {}", timed.to_lowercase()),
+        what => what,
+    };
+    let time = forecast.time().map(|time| format!(", {time}"));
+    format!("{what}, {load}{}.", time.unwrap_or_default())
+}
+
+/// A dropped file that may be several things: the person says which.
+fn use_file_ui(ui: &mut Ui, path: &std::path::Path, state: &mut AppState) -> Answer {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+    title(ui, &format!("What is “{}”?", name.unwrap_or_default()));
+    for (words, use_as) in [
+        ("Prompts: send what it holds", UseAs::Dataset),
+        ("A trace: replay its times and lengths", UseAs::Trace),
+        ("A run: show what was measured", UseAs::Run),
+    ] {
+        if use_as == UseAs::Run && !is_jsonl(path) {
+            continue;
+        }
+        if ui.add(Button::new(words).width(WIDTH - 48.0)).clicked() {
+            state.use_file(path.to_owned(), use_as);
+        }
     }
+    row(ui, |ui| {
+        if ui.add(Button::new("Cancel")).clicked() {
+            Answer::Cancel
+        } else {
+            Answer::None
+        }
+    })
+}
+
+fn is_jsonl(path: &std::path::Path) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("jsonl"))
 }
 
 pub(crate) fn title(ui: &mut Ui, words: &str) {
@@ -159,9 +186,7 @@ fn path_ui(ui: &mut Ui, what: &BrowseFor, text: &mut String, state: &mut AppStat
         ),
         BrowseFor::SavePlan => ("Save the plan", "Path", "name.plan.toml", "Save"),
         BrowseFor::SaveRun { .. } => ("Save a copy of the run", "Path", "name.run.jsonl", "Save"),
-        BrowseFor::Prompts | BrowseFor::CaFile | BrowseFor::Input { .. } => {
-            ("Choose a file", "Path", "", "Choose")
-        }
+        _ => ("Choose a file", "Path", "", "Choose"),
     };
     title(ui, headline);
     let response = Field::new(label, text).mono().hint(hint).show(ui);
@@ -332,7 +357,7 @@ impl AppState {
                 self.command(Command::DeleteRun { path });
                 self.command(Command::ListRuns);
             }
-            Dialog::Settings | Dialog::Keys => self.dialog = None,
+            Dialog::Settings | Dialog::Keys | Dialog::UseFile { .. } => self.dialog = None,
         }
     }
 }

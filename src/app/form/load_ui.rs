@@ -1,13 +1,16 @@
-//! Load: how many users, how long, and the staircase that shows it.
+//! Load: which kind, its fields, what they will do, and the staircase that shows it.
 
-use egui::{Align2, Rect, Sense, Ui, pos2, vec2};
+use egui::Ui;
 
-use super::panel::Draw;
-use super::parts::{choice_field, note, pair};
-use super::{LengthKind, LoadForm, LoadKind};
-use crate::app::theme::{Text, Theme};
+use super::forecast::preview;
+use super::goals::preset_words;
+use super::panel::{Ask, Draw};
+use super::parts::{Errors, choice_field, error_below, note, number, pair, path_field, worded};
+use super::staircase::staircase_ui;
+use super::{ArrivalKind, EndKind, GoalRow, LengthKind, LoadForm, LoadKind, RampForm};
+use crate::app::dialogs::BrowseFor;
 use crate::app::widgets::{self, Field, Switch};
-use crate::domain::{ClosedMode, RunState, Stage};
+use crate::domain::{ClosedMode, Curve, GOAL_PRESETS, Over, WhenFull};
 
 pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let errors = draw.errors;
@@ -15,13 +18,12 @@ pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     if load.kind == LoadKind::Kept {
         kept_ui(ui, load);
     } else {
-        let kinds = [
-            (LoadKind::Iterations, "Iterations"),
-            (LoadKind::Users, "Users"),
-        ];
+        let kinds = LoadKind::ALL.map(|kind| (kind, kind.label()));
         Switch::new("Kind of load", &mut load.kind, &kinds)
             .full_width()
-            .show(ui);
+            .rows(2)
+            .show(ui)
+            .on_hover_text(kind_words(load.kind));
     }
     match load.kind {
         LoadKind::Iterations => {
@@ -30,54 +32,74 @@ pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
                 .show(ui)
                 .on_hover_text("One user sends that many requests, one after another");
         }
-        LoadKind::Users => {
-            let error = errors.at("users").or_else(|| errors.at("stages"));
-            Field::new("Users per stage", &mut load.users)
-                .hint("1, 10, 100")
-                .error(error)
-                .show(ui);
-            let (label, text, field, hint) = match load.length {
-                LengthKind::Requests => (
-                    "Requests per stage",
-                    &mut load.requests,
-                    "requests",
-                    "one number, or one for each",
-                ),
-                LengthKind::PerUser => (
-                    "Requests per user",
-                    &mut load.per_user,
-                    "requests_per_user",
-                    "one number, or one for each",
-                ),
-                LengthKind::Duration => (
-                    "Time per stage",
-                    &mut load.duration,
-                    "duration_secs",
-                    "10s, 1.5m or 200ms",
-                ),
-            };
-            Field::new(label, text)
-                .hint(hint)
-                .error(errors.at(field))
-                .show(ui);
-            ends_ui(ui, load);
-        }
+        LoadKind::Users => users_ui(ui, load, errors),
+        LoadKind::Rate => rate_ui(ui, load, errors),
+        LoadKind::Replay => replay_ui(ui, draw),
+        LoadKind::Sweep => sweep_ui(ui, load, errors),
+        LoadKind::Search => search_ui(ui, draw),
         LoadKind::Kept => {}
     }
     let stages = draw.form.stages();
+    let words = preview(&stages);
+    if !words.is_empty() && draw.form.load.kind != LoadKind::Kept {
+        note(ui, &words);
+    }
     let progress = draw.state.live.as_ref().map(|run| &run.state);
     staircase_ui(ui, &stages, progress);
 }
 
-/// When a stage ends, and how its users keep step.
-fn ends_ui(ui: &mut Ui, load: &mut LoadForm) {
-    let lengths = LengthKind::ALL.map(|l| (l, l.label().to_owned()));
+/// What a kind of load is for.
+fn kind_words(kind: LoadKind) -> &'static str {
+    match kind {
+        LoadKind::Iterations => "One user, one request after another",
+        LoadKind::Users => "So many users at once, each of which waits for its answer",
+        LoadKind::Rate => {
+            "So many requests a second, whatever becomes of those before; latencies count from the planned time"
+        }
+        LoadKind::Replay => "Requests leave when those of a recorded trace did, with its lengths",
+        LoadKind::Sweep => "Finds the most that the server does, then climbs to it step by step",
+        LoadKind::Search => "Finds the largest load that meets the goals",
+        LoadKind::Kept => "",
+    }
+}
+
+fn users_ui(ui: &mut Ui, load: &mut LoadForm, errors: &Errors) {
+    let error = errors.at("users").or_else(|| errors.at("stages"));
+    Field::new("Users per stage", &mut load.users)
+        .hint("1, 10, 100")
+        .error(error)
+        .show(ui);
+    let (label, text, field, hint) = match load.length {
+        LengthKind::Requests => (
+            "Requests per stage",
+            &mut load.requests,
+            "requests",
+            "one number, or one for each",
+        ),
+        LengthKind::PerUser => (
+            "Requests per user",
+            &mut load.per_user,
+            "requests_per_user",
+            "one number, or one for each",
+        ),
+        LengthKind::Duration => (
+            "Time per stage",
+            &mut load.duration,
+            "duration_secs",
+            "10s, 1.5m or 200ms",
+        ),
+    };
+    Field::new(label, text)
+        .hint(hint)
+        .error(errors.at(field))
+        .show(ui);
     let modes = [
         (ClosedMode::Steady, "Steady".to_owned()),
         (ClosedMode::Burst, "Burst".to_owned()),
         (ClosedMode::Wave, "Wave".to_owned()),
     ];
     let (length, mode) = (&mut load.length, &mut load.mode);
+    let lengths = worded(LengthKind::ALL, LengthKind::label);
     pair(
         ui,
         |ui| {
@@ -89,6 +111,250 @@ fn ends_ui(ui: &mut Ui, load: &mut LoadForm) {
             );
         },
     );
+    ramp_ui(ui, "Users grow", &mut load.users_ramp, "users", errors);
+}
+
+fn rate_ui(ui: &mut Ui, load: &mut LoadForm, errors: &Errors) {
+    let error = errors.at("rate").or_else(|| errors.at("stages"));
+    Field::new("Requests per second", &mut load.rates)
+        .hint("5, 10, 20")
+        .unit("req/s")
+        .error(error)
+        .show(ui)
+        .on_hover_text("One stage for each rate");
+    let ends = [EndKind::Duration, EndKind::Requests];
+    end_ui(
+        ui,
+        load,
+        &ends,
+        ["Time per stage", "Requests per stage"],
+        errors,
+    );
+    arrival_ui(ui, load, &ends, errors);
+    limit_ui(ui, load, errors);
+    ramp_ui(ui, "The rate grows", &mut load.rate_ramp, "req/s", errors);
+}
+
+/// How long a stage of requests per second is.
+fn end_ui(
+    ui: &mut Ui,
+    load: &mut LoadForm,
+    ends: &[EndKind],
+    [time, requests]: [&str; 2],
+    errors: &Errors,
+) {
+    let chosen = match load.kind {
+        LoadKind::Replay => load.trace_ends,
+        _ if ends.contains(&load.ends) => load.ends,
+        _ => EndKind::Duration,
+    };
+    match chosen {
+        EndKind::WholeTrace => {}
+        EndKind::Duration => {
+            Field::new(time, &mut load.duration)
+                .hint("10s, 1.5m or 200ms")
+                .error(errors.at("duration_secs"))
+                .show(ui);
+        }
+        EndKind::Requests => {
+            Field::new(requests, &mut load.requests)
+                .hint("one number, or one for each")
+                .error(errors.at("requests"))
+                .show(ui);
+        }
+    }
+}
+
+fn arrival_ui(ui: &mut Ui, load: &mut LoadForm, ends: &[EndKind], errors: &Errors) {
+    let arrivals = worded(ArrivalKind::ALL, ArrivalKind::label);
+    let options: Vec<(EndKind, String)> = ends.iter().map(|e| (*e, e.label().to_owned())).collect();
+    let (arrival, end) = (&mut load.arrival, &mut load.ends);
+    pair(
+        ui,
+        |ui| {
+            choice_field(ui, "Arrivals", arrival, &arrivals).on_hover_text(
+                "Poisson: as of very many independent people. Evenly spaced: every gap the same. Gamma: burstier or more even, by its shape",
+            );
+        },
+        |ui| {
+            choice_field(ui, "A stage ends after", end, &options);
+        },
+    );
+    if load.arrival == ArrivalKind::Gamma {
+        let error = errors.at("arrival");
+        number(ui, "Shape of the gaps", &mut load.shape, "", error).on_hover_text(
+            "Below 1 burstier than Poisson, above 1 more even; 1 is Poisson. Their variation is 1/√shape",
+        );
+    }
+}
+
+/// What happens when the server does not keep up.
+fn limit_ui(ui: &mut Ui, load: &mut LoadForm, errors: &Errors) {
+    let (limit, when_full) = (&mut load.max_in_flight, &mut load.when_full);
+    let ways = [
+        (WhenFull::Queue, "Requests wait".to_owned()),
+        (WhenFull::Drop, "They are dropped".to_owned()),
+    ];
+    pair(
+        ui,
+        |ui| {
+            Field::new("In flight at most", limit)
+                .hint("no limit")
+                .show(ui)
+                .on_hover_text("Requests that wait for their answer at the same time");
+        },
+        |ui| {
+            choice_field(ui, "When that is full", when_full, &ways).on_hover_text(
+                "Waiting counts: latencies begin at the planned time. What is dropped is not sent, and counted as dropped",
+            );
+        },
+    );
+    error_below(ui, errors.at("max_in_flight"));
+}
+
+fn ramp_ui(ui: &mut Ui, label: &str, ramp: &mut RampForm, unit: &str, errors: &Errors) {
+    let curves = [
+        (None, "Not at all".to_owned()),
+        (Some(Curve::Linear), "In a line".to_owned()),
+        (Some(Curve::Exponential), "By a factor".to_owned()),
+    ];
+    let tip = "From there up to the stage's level, over the stage's time";
+    if ramp.curve.is_none() {
+        choice_field(ui, label, &mut ramp.curve, &curves).on_hover_text(tip);
+        return;
+    }
+    let RampForm { curve, from } = ramp;
+    pair(
+        ui,
+        |ui| {
+            choice_field(ui, label, curve, &curves).on_hover_text(tip);
+        },
+        |ui| {
+            Field::new("From", from).hint("1").unit(unit).show(ui);
+        },
+    );
+    error_below(ui, errors.at("ramp"));
+}
+
+fn replay_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
+    let errors = draw.errors;
+    let load = &mut draw.form.load;
+    let error = errors.at("replay").or_else(|| errors.at("stages"));
+    if path_field(
+        ui,
+        "Trace",
+        &mut load.trace,
+        "CSV, JSONL or a run file",
+        error,
+    ) {
+        draw.asks.push(Ask::Browse(BrowseFor::Trace));
+    }
+    let ends = [EndKind::WholeTrace, EndKind::Requests, EndKind::Duration];
+    let options: Vec<(EndKind, String)> = ends.iter().map(|e| (*e, e.label().to_owned())).collect();
+    let (scale, end) = (&mut load.time_scale, &mut load.trace_ends);
+    pair(
+        ui,
+        |ui| {
+            choice_field(ui, "It ends after", end, &options);
+        },
+        |ui| {
+            Field::new("Times as fast", scale)
+                .hint("1")
+                .unit("×")
+                .show(ui)
+                .on_hover_text("The trace's times are divided by this: 2 replays twice as fast");
+        },
+    );
+    error_below(ui, errors.at("time_scale"));
+    end_ui(ui, load, &ends, ["Time of the trace", "Requests"], errors);
+    error_below(ui, errors.at("whole_trace"));
+    limit_ui(ui, load, errors);
+}
+
+/// What climbs: requests per second or users.
+fn over_ui(ui: &mut Ui, name: &str, over: &mut Over) {
+    let options = [(Over::Rate, "Requests per second"), (Over::Users, "Users")];
+    Switch::new(name, over, &options).full_width().show(ui);
+}
+
+fn sweep_ui(ui: &mut Ui, load: &mut LoadForm, errors: &Errors) {
+    over_ui(ui, "Sweep over", &mut load.over);
+    let (users, steps) = (&mut load.max_users, &mut load.steps);
+    let users_tip = match load.over {
+        Over::Rate => "So many at once find the most that the server does, before the rates",
+        Over::Users => "Where the last step ends",
+    };
+    pair(
+        ui,
+        |ui| {
+            Field::new("Most users", users)
+                .hint("128")
+                .show(ui)
+                .on_hover_text(users_tip);
+        },
+        |ui| {
+            Field::new("Steps", steps).hint("8").show(ui);
+        },
+    );
+    error_below(ui, errors.at("max_users"));
+    error_below(ui, errors.at("steps"));
+    each_ui(ui, load, ["Time per step", "Requests per step"], errors);
+}
+
+fn search_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
+    let errors = draw.errors;
+    let load = &mut draw.form.load;
+    over_ui(ui, "Search over", &mut load.over);
+    let unit = load.over.unit();
+    let (from, max) = (&mut load.from, &mut load.max);
+    pair(
+        ui,
+        |ui| {
+            Field::new("First load", from)
+                .unit(unit)
+                .show(ui)
+                .on_hover_text("Doubled while the goals are met");
+        },
+        |ui| {
+            Field::new("Up to", max)
+                .unit(unit)
+                .show(ui)
+                .on_hover_text("No load above this is tried");
+        },
+    );
+    error_below(ui, errors.at("from"));
+    error_below(ui, errors.at("max"));
+    each_ui(ui, load, ["Time per probe", "Requests per probe"], errors);
+    if draw.form.goals.is_empty() {
+        goals_wanted_ui(ui, draw);
+    }
+}
+
+/// Arrivals and length of what a sweep or a search becomes.
+fn each_ui(ui: &mut Ui, load: &mut LoadForm, labels: [&str; 2], errors: &Errors) {
+    let ends = [EndKind::Duration, EndKind::Requests];
+    end_ui(ui, load, &ends, labels, errors);
+    if load.over == Over::Rate {
+        arrival_ui(ui, load, &ends, errors);
+        return;
+    }
+    let options: Vec<(EndKind, String)> = ends.iter().map(|e| (*e, e.label().to_owned())).collect();
+    choice_field(ui, "A stage ends after", &mut load.ends, &options);
+}
+
+/// A search without goals: one click adds those that people ask for most.
+fn goals_wanted_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
+    let error = draw.errors.exactly("goals");
+    error_below(
+        ui,
+        error.map(|_| "A search looks for the load that meets the goals, and there are none"),
+    );
+    let [preset, ..] = &GOAL_PRESETS;
+    let words = format!("Add the goals of “{}”", preset.label);
+    let tip = format!("{}\n{}", preset_words(preset), preset.source);
+    if widgets::link(ui, &words).on_hover_text(tip).clicked() {
+        draw.form.goals = preset.goals().iter().map(GoalRow::of).collect();
+    }
 }
 
 fn kept_ui(ui: &mut Ui, load: &mut LoadForm) {
@@ -100,73 +366,4 @@ fn kept_ui(ui: &mut Ui, load: &mut LoadForm) {
     if widgets::link(ui, "Replace them by a list of users").clicked() {
         load.kind = LoadKind::Users;
     }
-}
-
-/// One bar a stage, in the stage's colour; the higher, the more users.
-fn staircase_ui(ui: &mut Ui, stages: &[Stage], run: Option<&RunState>) {
-    const HEIGHT: f32 = 40.0;
-    const NAMES: f32 = 16.0;
-    if stages.is_empty() {
-        return;
-    }
-    let theme = Theme::of(ui);
-    let wanted = vec2(ui.available_width(), HEIGHT + NAMES);
-    let (rect, response) = ui.allocate_exact_size(wanted, Sense::hover());
-    let painter = ui.painter();
-    let n = stages.len();
-    let pitch = (rect.width() + 1.0) / n as f32;
-    let levels: Vec<f64> = stages
-        .iter()
-        .map(|s| s.load.level().max(1.0).ln())
-        .collect();
-    let least = levels.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let reached = match run {
-        Some(RunState::Running(p) | RunState::Stopping(p)) => Some(p.stage.index()),
-        Some(_) => Some(0),
-        None => None,
-    };
-    let has_room = |words: &str| widgets::text_width(painter, words, Text::Caption) < pitch - 2.0;
-    let in_full = stages.iter().all(|s| has_room(&s.load.label()));
-    for (i, stage) in stages.iter().enumerate() {
-        let rise = if most > least {
-            (levels[i] - least) / (most - least)
-        } else {
-            0.5
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "a share for a bar")]
-        let height = (8.0 + 25.0 * rise as f32).round();
-        let left = rect.left() + i as f32 * pitch;
-        let base = rect.top() + HEIGHT - 1.0;
-        let area = Rect::from_min_max(
-            pos2(left.round(), base - height),
-            pos2((left + pitch - 1.0).round(), base),
-        );
-        let color = theme.stage(i, n);
-        let waits = reached.is_some_and(|r| i > r);
-        let fill = color.gamma_multiply(if waits { 0.1 } else { 0.2 });
-        painter.rect_filled(area, 0.0, fill);
-        let edge = Rect::from_min_size(area.min, vec2(area.width(), 2.0));
-        painter.rect_filled(edge, 0.0, color);
-        let label = stage.load.label();
-        let words = if in_full {
-            label
-        } else {
-            stage.load.max_in_flight().to_string()
-        };
-        if in_full || has_room(&words) {
-            let at = pos2(area.center().x, base + 10.0);
-            widgets::text(
-                painter,
-                at,
-                Align2::CENTER_CENTER,
-                words,
-                Text::Caption,
-                theme.secondary,
-            );
-        }
-    }
-    let names: Vec<String> = stages.iter().map(|s| s.load.label()).collect();
-    let words = format!("Stages: {}", names.join(", "));
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &words));
 }

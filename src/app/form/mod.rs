@@ -1,22 +1,44 @@
 //! The left panel: the plan as fields. [`Form`] is what is typed; the other files draw it.
 
+mod forecast;
 mod from_plan;
+mod goals;
+mod goals_ui;
+mod issues;
+mod length;
+mod load;
 mod load_ui;
 mod model;
 mod panel;
 mod parts;
+mod profiles;
+mod prompts;
 mod prompts_ui;
 mod rest_ui;
+mod staircase;
+mod summary;
 mod target_ui;
+mod template;
+mod template_ui;
 mod to_plan;
+mod traffic;
+mod traffic_ui;
+mod vary;
+mod vary_ui;
 
+pub use forecast::Forecast;
 pub(crate) use from_plan::grouped;
-pub use model::{
-    AdvancedForm, ColdForm, Form, InputEntry, KeySource, LengthKind, LimitsForm, LoadForm,
-    LoadKind, PromptSource, PromptsForm, TargetForm,
-};
+pub use goals::GoalRow;
+pub use length::{LengthForm, LengthShape};
+pub use load::{ArrivalKind, EndKind, LengthKind, LoadForm, LoadKind, RampForm};
+pub use model::{AdvancedForm, ColdForm, Form, InputEntry, KeySource, LimitsForm, TargetForm};
 pub use panel::form_ui;
+pub use prompts::{OutputKind, PromptSource, PromptsForm, SharingKind, TokenizerKind};
+pub(crate) use summary::most_load;
+pub use template::TemplateForm;
 pub(crate) use to_plan::extra_body_issue;
+pub use traffic::TrafficForm;
+pub use vary::VaryRow;
 
 use super::state::AppState;
 use crate::domain::{GradioEndpoint, InputField, InputKind};
@@ -27,18 +49,23 @@ pub enum Section {
     Target,
     Prompts,
     Load,
-    Cold,
+    /// Limits and goals.
     Limits,
+    Cold,
+    Vary,
+    Traffic,
     Advanced,
 }
 
 impl Section {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Target,
         Self::Prompts,
         Self::Load,
-        Self::Cold,
         Self::Limits,
+        Self::Cold,
+        Self::Vary,
+        Self::Traffic,
         Self::Advanced,
     ];
 
@@ -47,8 +74,10 @@ impl Section {
             Self::Target => "Target",
             Self::Prompts => "Prompts",
             Self::Load => "Load",
+            Self::Limits => "Limits and goals",
             Self::Cold => "Cold and warm-up",
-            Self::Limits => "Limits",
+            Self::Vary => "Vary",
+            Self::Traffic => "Mixed traffic",
             Self::Advanced => "Advanced",
         }
     }
@@ -66,10 +95,12 @@ impl Section {
                 "inputs" | "system_input" | "user_input" => Self::Target,
                 _ => Self::Prompts,
             },
-            "users" | "requests" | "requests_per_user" | "duration_secs" | "iterations"
-            | "stages" | "mode" => Self::Load,
+            "stages" | "mode" => Self::Load,
+            load if issues::LOAD_FIELDS.contains(&load) => Self::Load,
             "cold" | "warmup" => Self::Cold,
-            "limits" => Self::Limits,
+            "limits" | "goals" => Self::Limits,
+            "vary" | "vary_mode" => Self::Vary,
+            "mixed_traffic" => Self::Traffic,
             "seed" | "pause_secs" | "grace_secs" | "keep_text" | "label" | "tags" => Self::Advanced,
             _ => return None,
         })

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::goals::GoalRow;
+use super::load::LoadForm;
+use super::prompts::PromptsForm;
+use super::template::TemplateForm;
+use super::traffic::TrafficForm;
+use super::vary::VaryRow;
 use crate::domain::{
-    ClosedMode, ColdHow, Connections, GradioMode, HttpVersion, InputKind, Plan, PromptOrder,
-    Protocol, Stage, TargetInfo, Template,
+    ColdHow, Connections, GradioMode, HttpVersion, InputKind, Plan, Protocol, Stage, TargetInfo,
+    VaryMode,
 };
 
 /// The form: one value for each plan field, valid or not. Two equal forms make the same plan.
@@ -12,11 +18,17 @@ use crate::domain::{
 pub struct Form {
     pub label: String,
     pub tags: String,
+    /// The preset that it began as; only a word.
+    pub profile: String,
     pub target: TargetForm,
     pub prompts: PromptsForm,
     pub load: LoadForm,
     pub cold: ColdForm,
+    pub goals: Vec<GoalRow>,
     pub limits: LimitsForm,
+    pub vary: Vec<VaryRow>,
+    pub vary_mode: VaryMode,
+    pub traffic: TrafficForm,
     pub advanced: AdvancedForm,
 }
 
@@ -34,8 +46,8 @@ pub struct TargetForm {
     pub inputs: BTreeMap<String, InputEntry>,
     pub system_input: String,
     pub user_input: String,
-    /// Kept as the plan had it.
-    pub template: Option<Template>,
+    /// Of [`Protocol::Http`].
+    pub template: TemplateForm,
 }
 
 /// Where the key comes from; the key itself is never part of the form.
@@ -109,90 +121,8 @@ impl InputEntry {
     }
 }
 
-/// Where user prompts come from.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum PromptSource {
-    #[default]
-    BuiltIn,
-    /// One per line.
-    Lines,
-    /// Prompts of several lines, with a line of `BLOCK_BORDER` between.
-    Blocks,
-    File,
-}
-
-impl PromptSource {
-    pub const ALL: [Self; 4] = [Self::BuiltIn, Self::Lines, Self::Blocks, Self::File];
-
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::BuiltIn => "Built in",
-            Self::Lines => "One per line",
-            Self::Blocks => "Several lines each",
-            Self::File => "From a file",
-        }
-    }
-}
-
 /// The line between two prompts of [`PromptSource::Blocks`].
 pub(super) const BLOCK_BORDER: &str = "---";
-
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct PromptsForm {
-    pub system: String,
-    pub source: PromptSource,
-    pub users: String,
-    pub file: String,
-    pub order: PromptOrder,
-    pub nonce: bool,
-    pub max_tokens: String,
-    pub extra_body: String,
-}
-
-/// How the load is given.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum LoadKind {
-    /// One user, N requests.
-    #[default]
-    Iterations,
-    Users,
-    /// Stages that no list of users can say; kept as the plan had them.
-    Kept,
-}
-
-/// How long each stage is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum LengthKind {
-    #[default]
-    Requests,
-    PerUser,
-    Duration,
-}
-
-impl LengthKind {
-    pub const ALL: [Self; 3] = [Self::Requests, Self::PerUser, Self::Duration];
-
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Requests => "Its requests",
-            Self::PerUser => "Requests per user",
-            Self::Duration => "A time",
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct LoadForm {
-    pub kind: LoadKind,
-    pub iterations: String,
-    pub users: String,
-    pub length: LengthKind,
-    pub requests: String,
-    pub per_user: String,
-    pub duration: String,
-    pub mode: ClosedMode,
-    pub kept: Vec<Stage>,
-}
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ColdForm {
@@ -208,6 +138,7 @@ pub struct LimitsForm {
     pub max_errors: String,
     pub max_error_percent: String,
     pub max_secs: String,
+    pub stop_when_saturated: bool,
 }
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use egui::{Align, Align2, Layout, Popup, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
+use egui::{Align, Align2, Layout, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 
 use super::parts::Errors;
-use super::{Form, Section, grouped};
+use super::{Form, Section, most_load};
 use crate::app::actions::Action;
 use crate::app::dialogs::BrowseFor;
 use crate::app::icons;
@@ -37,6 +37,15 @@ pub(super) struct Draw<'a> {
     pub(super) state: &'a AppState,
     pub(super) errors: &'a Errors,
     pub(super) asks: &'a mut Vec<Ask>,
+}
+
+impl Draw<'_> {
+    /// Mixed traffic is for Gradio; where a plan has it, it can be taken away.
+    fn shows(&self, section: Section) -> bool {
+        section != Section::Traffic
+            || self.form.traffic.on
+            || self.protocol() == crate::domain::Protocol::Gradio
+    }
 }
 
 /// Draws the form into `ui`, as wide as it is, and applies what was typed and asked.
@@ -138,8 +147,8 @@ fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         let area = Rect::from_center_size(pos2(right - 9.0, y), vec2(28.0, 28.0));
         let layout = Layout::centered_and_justified(egui::Direction::TopDown);
         ui.scope_builder(UiBuilder::new().max_rect(area).layout(layout), |ui| {
-            let more = ui.add(Button::icon_only(icons::MORE, "Plans and presets"));
-            presets_ui(&more, draw);
+            let more = ui.add(Button::icon_only(icons::MORE, "Plans and profiles"));
+            super::profiles::plans_menu_ui(&more, draw);
         });
         right -= 27.0;
     }
@@ -158,52 +167,38 @@ fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     );
     let title = draw.state.form.title();
     let left = rect.left() + size::FORM_MARGIN;
-    widgets::elided(
-        ui.painter(),
-        pos2(left, y),
-        Align2::LEFT_CENTER,
-        title,
-        Text::Title,
-        theme.text,
-        drawn.left() - 8.0 - left,
-    );
-    let name = format!("{title}, {note}");
+    let profile = super::profiles::profile_words(draw.state);
+    let lines = match &profile {
+        None => vec![(title, Text::Title, theme.text, y)],
+        Some(profile) => vec![
+            (title, Text::Title, theme.text, y - 7.5),
+            (profile.as_str(), Text::Caption, theme.muted, y + 9.5),
+        ],
+    };
+    for (words, kind, ink, y) in lines {
+        widgets::elided(
+            ui.painter(),
+            pos2(left, y),
+            Align2::LEFT_CENTER,
+            words,
+            kind,
+            ink,
+            drawn.left() - 8.0 - left,
+        );
+    }
+    let name = match &profile {
+        None => format!("{title}, {note}"),
+        Some(profile) => format!("{title}, {note}, {profile}"),
+    };
     let area = Rect::from_min_max(pos2(left, rect.top()), pos2(drawn.right(), rect.bottom()));
     let response = ui.interact(area, ui.scope_id().with("head"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));
 }
 
-fn presets_ui(more: &egui::Response, draw: &mut Draw<'_>) {
-    Popup::menu(more).width(240.0).gap(4.0).show(|ui| {
-        ui.spacing_mut().item_spacing.y = 0.0;
-        ui.set_width(240.0);
-        for action in [Action::NewPlan, Action::Open, Action::Save, Action::SaveAs] {
-            let why_not = action.why_not(draw.state);
-            let row =
-                crate::app::menu::row_ui(ui, action.text(), &action.key_hint(), why_not.is_none());
-            let row = row.on_disabled_hover_text(why_not.unwrap_or_default());
-            if row.clicked() {
-                draw.asks.push(Ask::Do(action));
-            }
-        }
-        if draw.state.presets.is_empty() {
-            return;
-        }
-        crate::app::menu::line_ui(ui);
-        let theme = Theme::of(ui);
-        ui.horizontal(|ui| {
-            ui.add_space(10.0);
-            ui.label(Text::Caption.rich("Presets", theme.muted));
-        });
-        for (i, preset) in draw.state.presets.iter().enumerate() {
-            if crate::app::menu::row_ui(ui, preset.title, "", true).clicked() {
-                draw.asks.push(Ask::Preset(i));
-            }
-        }
-    });
-}
-
 fn section_ui(ui: &mut Ui, section: Section, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
+    if !draw.shows(section) {
+        return;
+    }
     let summary = draw.form.summary(section);
     let part = widgets::Section::new(section.title())
         .summary(&summary)
@@ -218,9 +213,14 @@ fn section_ui(ui: &mut Ui, section: Section, draw: &mut Draw<'_>, open: &mut BTr
                 Section::Target => super::target_ui::target_ui(ui, draw),
                 Section::Prompts => super::prompts_ui::prompts_ui(ui, draw),
                 Section::Load => super::load_ui::load_ui(ui, draw),
+                Section::Limits => super::goals_ui::limits_ui(ui, draw),
                 Section::Cold => super::rest_ui::cold_ui(ui, draw),
-                Section::Limits => super::rest_ui::limits_ui(ui, draw),
+                Section::Vary => super::vary_ui::vary_ui(ui, draw),
+                Section::Traffic => super::traffic_ui::traffic_ui(ui, draw),
                 Section::Advanced => super::rest_ui::advanced_ui(ui, draw),
+            }
+            for words in draw.errors.left_over(section) {
+                super::parts::error_below(ui, Some(words));
             }
         });
     });
@@ -259,8 +259,11 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let area = Rect::from_min_size(pos2(left, rect.top()), vec2(room, rect.height()));
     let response = ui.interact(area, ui.scope_id().with("footer"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));
-    for text in draw.errors.homeless() {
-        response.clone().on_hover_text(text);
+    let homeless: Vec<&str> = draw.errors.homeless().collect();
+    if homeless.is_empty() {
+        response.on_hover_text(&name);
+    } else {
+        response.on_hover_text(homeless.join("\n"));
     }
     let area = Rect::from_min_max(rect.min, pos2(rect.right() - 16.0, rect.bottom()));
     let layout = Layout::right_to_left(Align::Center);
@@ -280,7 +283,7 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 
 fn footer_words(state: &AppState) -> (String, String) {
     let n = state.n_blocking();
-    let Some(plan) = state.plan() else {
+    let (Some(plan), Some(forecast)) = (state.plan(), state.forecast()) else {
         let things = if n == 1 {
             "1 thing to fix".to_owned()
         } else {
@@ -288,111 +291,12 @@ fn footer_words(state: &AppState) -> (String, String) {
         };
         return ("Not ready".to_owned(), things);
     };
-    let users = plan.stages.iter().map(|s| s.load.max_in_flight()).max();
-    let users = match users.unwrap_or(0) {
-        1 => "1 user".to_owned(),
-        n => format!("up to {} users", grouped(u64::from(n))),
+    let stages = match forecast.stages {
+        0 | 1 => None,
+        n if forecast.at_most => Some(format!("up to {n} stages")),
+        n => Some(format!("{n} stages")),
     };
-    let stages = match plan.stages.len() {
-        1 => String::new(),
-        n => format!("{n} stages, "),
-    };
-    let first = match plan.n_requests() {
-        Some(1) => "1 request".to_owned(),
-        Some(n) => format!("{} requests", grouped(n)),
-        None => "Until the time is up".to_owned(),
-    };
-    (first, format!("{stages}{users}"))
-}
-
-impl Form {
-    /// One line that says what a closed section holds.
-    pub fn summary(&self, section: Section) -> String {
-        match section {
-            Section::Target => crate::app::state::address_of(&self.target.url),
-            Section::Prompts => self.prompts_summary(),
-            Section::Load => self.load_summary(),
-            Section::Cold => self.cold_summary(),
-            Section::Limits => self.limits_summary(),
-            Section::Advanced => {
-                let stream = if self.target.stream {
-                    "stream on"
-                } else {
-                    "stream off"
-                };
-                format!("seed {}, {stream}", self.advanced.seed.trim())
-            }
-        }
-    }
-
-    fn prompts_summary(&self) -> String {
-        use super::PromptSource;
-        let mut words = match self.prompts.source {
-            PromptSource::BuiltIn => "built in".to_owned(),
-            PromptSource::File => format!("from {}", file_name(&self.prompts.file)),
-            PromptSource::Lines | PromptSource::Blocks => match self.prompts.user_list().len() {
-                1 => "1 prompt".to_owned(),
-                n => format!("{n} prompts"),
-            },
-        };
-        let max = self.prompts.max_tokens.trim();
-        if !max.is_empty() {
-            words.push_str(", at most ");
-            words.push_str(max);
-            words.push_str(" out");
-        }
-        words
-    }
-
-    fn load_summary(&self) -> String {
-        let stages = self.stages();
-        match stages.as_slice() {
-            [] => "not readable yet".to_owned(),
-            [one] => one.load.label(),
-            [first, .., last] => {
-                format!(
-                    "{} stages, {} to {}",
-                    stages.len(),
-                    grouped(u64::from(first.load.max_in_flight())),
-                    last.load.label()
-                )
-            }
-        }
-    }
-
-    fn cold_summary(&self) -> String {
-        let cold = match self.cold.requests.trim() {
-            "" | "0" => "no cold request".to_owned(),
-            n => format!("{n} cold"),
-        };
-        match self.cold.warmup.trim() {
-            "" | "0" => cold,
-            text => format!("{cold}, warm-up {text}"),
-        }
-    }
-
-    fn limits_summary(&self) -> String {
-        let limits = &self.limits;
-        let mut words = Vec::new();
-        for (text, before, after) in [
-            (&limits.max_secs, "stop at ", " s"),
-            (&limits.max_errors, "", " errors"),
-            (&limits.max_error_percent, "", " % errors"),
-        ] {
-            let text = text.trim();
-            if !text.is_empty() {
-                words.push(format!("{before}{text}{after}"));
-            }
-        }
-        if words.is_empty() {
-            "no limits".to_owned()
-        } else {
-            words.join(", ")
-        }
-    }
-}
-
-fn file_name(path: &str) -> String {
-    let name = std::path::Path::new(path.trim()).file_name();
-    name.map_or_else(|| "a file".to_owned(), |n| n.to_string_lossy().into_owned())
+    let parts = [forecast.time(), stages, Some(most_load(plan))];
+    let words: Vec<String> = parts.into_iter().flatten().collect();
+    (forecast.what(), words.join(", "))
 }

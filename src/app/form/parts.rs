@@ -1,6 +1,7 @@
 //! Pieces that the form's sections share.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Response, Ui, vec2};
 
@@ -10,47 +11,91 @@ use crate::domain::Issue;
 
 /// Issues by field, for the frame being drawn.
 #[derive(Default)]
-pub(super) struct Errors(BTreeMap<String, String>);
+pub(super) struct Errors {
+    by_field: BTreeMap<String, String>,
+    /// Fields whose issue stands at a widget of this frame.
+    shown: RefCell<BTreeSet<String>>,
+}
 
 impl Errors {
     pub(super) fn of<'a>(issues: impl Iterator<Item = &'a Issue>) -> Self {
-        let mut map = BTreeMap::new();
+        let mut by_field: BTreeMap<String, String> = BTreeMap::new();
         for issue in issues {
-            map.entry(issue.field.clone())
-                .and_modify(|text: &mut String| {
-                    text.push('\n');
-                    text.push_str(&issue.message);
-                })
-                .or_insert_with(|| issue.message.clone());
+            let text = by_field.entry(form_field(&issue.field)).or_default();
+            if text.lines().any(|line| line == issue.message) {
+                // Said of several stages, and meant once.
+                continue;
+            }
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&issue.message);
         }
-        Self(map)
+        Self {
+            by_field,
+            shown: RefCell::default(),
+        }
     }
 
     /// What is wrong with that field, or with a part of it that has no field of its own.
     pub(super) fn at(&self, field: &str) -> Option<&str> {
-        if let Some(text) = self.0.get(field) {
-            return Some(text);
-        }
         let inside = |(name, _): &(&String, &String)| {
             name.strip_prefix(field)
-                .is_some_and(|rest| rest.starts_with(['.', '[']))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        self.0.iter().find(inside).map(|(_, text)| text.as_str())
+        let mut found = None;
+        for (name, text) in self.by_field.iter().filter(inside) {
+            self.shown.borrow_mut().insert(name.clone());
+            found = found.or(Some(text.as_str()));
+        }
+        found
+    }
+
+    /// Something is wrong with that field.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.by_field.contains_key(field)
+    }
+
+    /// What is wrong with the field as a whole, not with a part of it.
+    pub(super) fn exactly(&self, field: &str) -> Option<&str> {
+        let text = self.by_field.get(field)?;
+        self.shown.borrow_mut().insert(field.to_owned());
+        Some(text)
+    }
+
+    /// What stands at no widget of the section, which has been drawn: it goes to its end.
+    pub(super) fn left_over(&self, section: super::Section) -> Vec<&str> {
+        let shown = self.shown.borrow();
+        let is_left = |(field, _): &(&String, &String)| {
+            super::Section::of(field) == Some(section) && !shown.contains(*field)
+        };
+        let left = self.by_field.iter().filter(is_left);
+        left.map(|(_, text)| text.as_str()).collect()
     }
 
     pub(super) fn any_in(&self, section: super::Section) -> bool {
-        self.0
-            .keys()
-            .any(|f| super::Section::of(f) == Some(section))
+        let mut fields = self.by_field.keys();
+        fields.any(|f| super::Section::of(f) == Some(section))
     }
 
     /// Issues of fields that no section shows.
     pub(super) fn homeless(&self) -> impl Iterator<Item = &str> {
-        let homeless = self
-            .0
-            .iter()
-            .filter(|(f, _)| super::Section::of(f).is_none());
+        let fields = self.by_field.iter();
+        let homeless = fields.filter(|(f, _)| super::Section::of(f).is_none());
         homeless.map(|(_, text)| text.as_str())
+    }
+}
+
+/// The form's field for a plan's: all stages have one set of load fields.
+fn form_field(field: &str) -> String {
+    let Some(rest) = field.strip_prefix("stages.") else {
+        return field.to_owned();
+    };
+    let inner = rest.split_once('.').map_or("", |(_, inner)| inner);
+    let inner = inner.strip_prefix("load.").unwrap_or(inner);
+    match inner {
+        "" | "load" => "stages".to_owned(),
+        inner => inner.to_owned(),
     }
 }
 
@@ -68,6 +113,25 @@ pub(super) fn choice_field<T: Clone + PartialEq>(
         widgets::choice(ui, label, value, options, width)
     })
     .inner
+}
+
+/// What is wrong, below a widget that cannot say it itself.
+pub(super) fn error_below(ui: &mut Ui, error: Option<&str>) {
+    if let Some(error) = error {
+        let theme = Theme::of(ui);
+        ui.scope(|ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            widgets::error_ui(ui, theme, error, ui.available_width());
+        });
+    }
+}
+
+/// Choices with their words.
+pub(super) fn worded<T: Copy, const N: usize>(
+    all: [T; N],
+    words: fn(T) -> &'static str,
+) -> Vec<(T, String)> {
+    all.iter().map(|t| (*t, words(*t).to_owned())).collect()
 }
 
 /// A field's label, 18 high.

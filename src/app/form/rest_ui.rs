@@ -35,32 +35,6 @@ pub(super) fn cold_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         .on_hover_text("A number of requests, or a time as 10s; sent before and never counted");
 }
 
-pub(super) fn limits_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
-    let errors = draw.errors;
-    let limits = &mut draw.form.limits;
-    pair(
-        ui,
-        |ui| {
-            Field::new("Stop after", &mut limits.max_secs)
-                .unit("s")
-                .error(errors.at("limits.max_secs"))
-                .show(ui);
-        },
-        |ui| {
-            Field::new("Errors above", &mut limits.max_error_percent)
-                .unit("%")
-                .error(errors.at("limits.max_error_percent"))
-                .show(ui);
-        },
-    );
-    let error = errors.at("limits.max_errors");
-    number(ui, "Errors at most", &mut limits.max_errors, "", error);
-    note(
-        ui,
-        "Empty is no limit. The share is looked at from 20 requests of a stage on",
-    );
-}
-
 pub(super) fn advanced_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     label_ui(ui, draw);
     pace_ui(ui, draw);

@@ -51,6 +51,9 @@ pub(super) fn target_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
             },
             |ui| model_ui(ui, &mut target.model, models, error),
         );
+        if protocol == Protocol::Http {
+            super::template_ui::template_ui(ui, draw);
+        }
     }
     if draw.wants_key() {
         key_ui(ui, draw);
@@ -68,7 +71,7 @@ impl Draw<'_> {
     }
 
     /// The protocol chosen, or the one detected.
-    fn protocol(&self) -> Protocol {
+    pub(super) fn protocol(&self) -> Protocol {
         match self.form.target.protocol {
             Protocol::Auto => self
                 .state

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use super::model::{
-    BLOCK_BORDER, Form, KeySource, LengthKind, LimitsForm, LoadForm, LoadKind, PromptSource,
-    PromptsForm, TargetForm,
-};
+use super::issues::{Issues, Zero, filled, shortened, words};
+use super::model::{Form, KeySource, LimitsForm, TargetForm};
+use super::{goals, vary};
 use crate::domain::{
-    ClosedMode, Cold, ColdHow, Issue, KeyRef, Limits, Plan, Stage, Target, TierLength, Timeouts,
-    Warmup, Workload, parse_duration_secs,
+    Cold, ColdHow, Issue, KeyRef, Limits, Plan, Protocol, Target, Timeouts, Warmup, Workload,
+    parse_duration_secs,
 };
 
 impl Form {
@@ -20,7 +18,7 @@ impl Form {
     /// Everything that is wrong, each at its field.
     pub fn to_plan(&self) -> Result<Plan, Vec<Issue>> {
         let mut issues = Issues::default();
-        let workload = self.workload(&mut issues);
+        let workload = self.prompts.to_workload(&self.target, &mut issues);
         let target = self.to_target(&mut issues);
         let stages = self.load.stages().unwrap_or_else(|found| {
             issues.0.extend(found);
@@ -45,9 +43,16 @@ impl Form {
             warmup,
             limits: self.limits.to_limits(&mut issues),
             stages,
-            ..Plan::simple("")
+            profile: self.profile.trim().to_owned(),
+            goals: goals::goals_of(&self.goals, &mut issues),
+            vary: vary::vary_of(&self.vary, &mut issues),
+            vary_mode: self.vary_mode,
+            mixed_traffic: self.traffic.read(&mut issues),
         };
         issues.add_checked(plan.check());
+        if issues.0.is_empty() {
+            issues.0.extend(vary::check_values(&plan));
+        }
         issues.0.is_empty().then_some(plan).ok_or(issues.0)
     }
 
@@ -67,7 +72,7 @@ impl Form {
     /// Everything that is wrong with these two.
     pub fn one_request(&self) -> Result<(Target, Workload), Vec<Issue>> {
         let mut issues = Issues::default();
-        let workload = self.workload(&mut issues);
+        let workload = self.prompts.to_workload(&self.target, &mut issues);
         let target = self.to_target(&mut issues);
         issues.add_checked(target.check());
         issues.add_checked(workload.check());
@@ -102,7 +107,8 @@ impl Form {
             insecure: advanced.insecure,
             proxy: filled(&advanced.proxy),
             timeouts: self.timeouts(issues),
-            template: form.template.clone(),
+            template: (form.protocol == Protocol::Http || form.template.is_set)
+                .then(|| form.template.to_template()),
         }
     }
 
@@ -117,52 +123,6 @@ impl Form {
             idle_secs: secs("idle_secs", &a.idle),
             token_stall_secs: secs("token_stall_secs", &a.token_stall),
             total_secs: secs("total_secs", &a.total),
-        }
-    }
-
-    fn workload(&self, issues: &mut Issues) -> Workload {
-        let form = &self.prompts;
-        let extra_body = form.extra_body.trim();
-        if let Some(message) = extra_body_issue(extra_body) {
-            issues.add("workload.extra_body", message);
-        }
-        let users = form.user_list();
-        let typed = matches!(form.source, PromptSource::Lines | PromptSource::Blocks);
-        if typed && users.is_empty() {
-            issues.add(
-                "workload.users",
-                "Write at least one prompt, or choose the built-in ones",
-            );
-        }
-        let prompts_file = match form.source {
-            PromptSource::File => {
-                let file = filled(&form.file);
-                if file.is_none() {
-                    issues.add(
-                        "workload.prompts_file",
-                        "Choose a text file with one prompt a line",
-                    );
-                }
-                file.map(PathBuf::from)
-            }
-            _ => None,
-        };
-        Workload {
-            system: form.system.clone(),
-            users,
-            prompts_file,
-            order: form.order,
-            nonce: form.nonce,
-            max_tokens: issues.optional(
-                "workload.max_tokens",
-                &form.max_tokens,
-                "a whole number, or empty to leave it to the server",
-            ),
-            extra_body: extra_body.to_owned(),
-            inputs: self.target.input_values(issues),
-            system_input: filled(&self.target.system_input),
-            user_input: filled(&self.target.user_input),
-            ..Workload::default()
         }
     }
 
@@ -217,7 +177,7 @@ impl TargetForm {
         }
     }
 
-    fn input_values(&self, issues: &mut Issues) -> BTreeMap<String, serde_json::Value> {
+    pub(super) fn input_values(&self, issues: &mut Issues) -> BTreeMap<String, serde_json::Value> {
         let mut values = BTreeMap::new();
         for (name, entry) in &self.inputs {
             match &entry.value {
@@ -234,63 +194,6 @@ impl TargetForm {
             }
         }
         values
-    }
-}
-
-impl PromptsForm {
-    /// The prompts typed; empty for the built-in ones and for a file.
-    pub fn user_list(&self) -> Vec<String> {
-        match self.source {
-            PromptSource::BuiltIn | PromptSource::File => Vec::new(),
-            PromptSource::Lines => {
-                let lines = self.users.lines().filter(|l| !l.trim().is_empty());
-                lines.map(str::to_owned).collect()
-            }
-            PromptSource::Blocks if self.users.trim().is_empty() => Vec::new(),
-            PromptSource::Blocks => {
-                let border = format!("\n{BLOCK_BORDER}\n");
-                self.users
-                    .split(border.as_str())
-                    .map(str::to_owned)
-                    .collect()
-            }
-        }
-    }
-}
-
-impl LoadForm {
-    /// The stages that the load fields say.
-    ///
-    /// # Errors
-    /// One issue for each value that cannot be used.
-    pub fn stages(&self) -> Result<Vec<Stage>, Vec<Issue>> {
-        match self.kind {
-            LoadKind::Kept => Ok(self.kept.clone()),
-            LoadKind::Iterations => {
-                let length = TierLength::Requests(&self.iterations);
-                Stage::closed_tiers("1", ClosedMode::Steady, length).map_err(|found| {
-                    let at_iterations = |i: Issue| Issue::new("iterations", one_value(&i.message));
-                    found.into_iter().map(at_iterations).collect()
-                })
-            }
-            LoadKind::Users => {
-                let length = match self.length {
-                    LengthKind::Requests => TierLength::Requests(&self.requests),
-                    LengthKind::PerUser => TierLength::RequestsPerUser(&self.per_user),
-                    LengthKind::Duration => TierLength::Duration(&self.duration),
-                };
-                Stage::closed_tiers(&self.users, self.mode, length)
-            }
-        }
-    }
-}
-
-/// “First value …” of a list said of a field that holds one value.
-fn one_value(message: &str) -> String {
-    match message.strip_prefix("First value ") {
-        Some(rest) if rest.starts_with('“') => rest.to_owned(),
-        Some(_) => "Enter how many requests, as in 10".to_owned(),
-        None => "Give one whole number, as in 10".to_owned(),
     }
 }
 
@@ -337,7 +240,7 @@ impl LimitsForm {
             ),
             max_error_percent,
             max_secs,
-            ..Limits::default()
+            stop_when_saturated: self.stop_when_saturated,
         }
     }
 }
@@ -383,97 +286,4 @@ fn headers(text: &str, issues: &mut Issues) -> BTreeMap<String, String> {
 fn is_header_name(name: &str) -> bool {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     !name.is_empty() && name.chars().all(token)
-}
-
-fn filled(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split(',').filter_map(filled).collect()
-}
-
-fn shortened(text: &str) -> String {
-    let mut cut: String = text.chars().take(40).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    cut
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Zero {
-    Allowed,
-    Refused,
-}
-
-#[derive(Default)]
-struct Issues(Vec<Issue>);
-
-impl Issues {
-    fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Issue::new(field, message));
-    }
-
-    /// What the plan says of itself, but for fields whose text could not be read: those hold a stand-in.
-    fn add_checked(&mut self, checked: Vec<Issue>) {
-        let known: Vec<String> = self.0.iter().map(|i| i.field.clone()).collect();
-        let is_known = |field: &str| {
-            let load = [
-                "users",
-                "requests",
-                "requests_per_user",
-                "duration_secs",
-                "iterations",
-            ];
-            known.iter().any(|k| {
-                field.starts_with(k.as_str())
-                    || k.starts_with(field)
-                    || field.starts_with("stages") && load.contains(&k.as_str())
-            })
-        };
-        self.0
-            .extend(checked.into_iter().filter(|i| !is_known(&i.field)));
-    }
-
-    fn number<T: Default + FromStr>(&mut self, field: &str, text: &str, wants: &str) -> T {
-        if text.trim().is_empty() {
-            self.add(field, format!("Empty: {wants}"));
-            return T::default();
-        }
-        self.optional(field, text, wants).unwrap_or_default()
-    }
-
-    /// The number in `text`, with thousands in groups or not; `None` when it is empty or not one.
-    fn optional<T: FromStr>(&mut self, field: &str, text: &str, wants: &str) -> Option<T> {
-        let is_gap = |c: &char| !matches!(c, ' ' | '_' | '\u{202f}' | '\u{a0}');
-        let digits: String = text.trim().chars().filter(is_gap).collect();
-        if digits.is_empty() {
-            return None;
-        }
-        let value = digits.parse().ok();
-        if value.is_none() {
-            self.add(field, format!("“{}” is not {wants}", text.trim()));
-        }
-        value
-    }
-
-    fn secs(&mut self, field: &str, text: &str, zero: Zero) -> f64 {
-        match parse_duration_secs(text) {
-            Ok(secs) if zero == Zero::Refused && secs <= 0.0 => {
-                self.add(field, format!("“{}” must be more than 0 s", text.trim()));
-                secs
-            }
-            Ok(secs) => secs,
-            Err(_) if text.trim().is_empty() => {
-                self.add(field, "Empty: a time, as in 10s, 1.5m or 200ms");
-                0.0
-            }
-            Err(message) => {
-                self.add(field, message);
-                0.0
-            }
-        }
-    }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{AppState, BannerKind, Fetch, MeasureShows, OpenFor, PlanHome, Running};
 use crate::app::actions::{Action, View};
-use crate::app::form::Form;
+use crate::app::form::{Form, Section, TemplateForm};
 use crate::app::settings::Settings;
-use crate::domain::{LiveSnapshot, Plan, RunData, TargetInfo, variant_words};
+use crate::domain::{LiveSnapshot, Plan, Protocol, RunData, TargetInfo, variant_words};
 use crate::session::{Command, Event, SecretText};
 
 /// The preset that is run against the embedded demo server.
@@ -85,6 +85,7 @@ impl AppState {
                 self.settings.add_recent(&path);
                 self.load_plan(&plan, PlanHome::File(path));
             }
+            Event::TemplateOpened { template, .. } => self.template_opened(&template),
             Event::Saved { path } => self.saved(path),
             Event::KeyKept { where_kept, .. } => self.key_note = Some(where_kept),
             Event::Failed { message } => {
@@ -218,6 +219,16 @@ impl AppState {
                 }
                 self.view = View::Compare;
             }
+        }
+    }
+
+    fn template_opened(&mut self, template: &crate::domain::Template) {
+        if !self.is_locked() {
+            self.form.target.template = TemplateForm::of(Some(template));
+            self.form.target.protocol = Protocol::Http;
+            self.open_sections.insert(Section::Target);
+            self.view = View::Measure;
+            self.refresh_plan();
         }
     }
 

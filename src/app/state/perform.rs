@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::files::has_ending;
 use super::reach::{host_of, is_big, sends_key_in_the_clear};
-use super::{AppState, BannerKind, MeasureShows, OpenFor, PlanHome, Reach, WindowRequest};
+use super::{AppState, MeasureShows, OpenFor, PlanHome, Reach, UseAs, WindowRequest};
 use crate::app::actions::{Action, View};
 use crate::app::dialogs::{BrowseFor, Dialog};
-use crate::app::form::{Form, PromptSource, Section};
+use crate::app::form::{Form, Section, most_load};
 use crate::app::palette::Palette;
-use crate::domain::{Plan, RunData, Target};
+use crate::domain::{RunData, Target};
 use crate::session::{Command, SaveWhat, SecretText};
 
 impl AppState {
@@ -120,11 +121,12 @@ impl AppState {
         if self.asks_about_key(&plan.target, Action::Start) {
             return;
         }
-        if Reach::of(&plan.target.url) == Reach::Elsewhere && is_big(&plan) {
+        let forecast = self.forecast().cloned().unwrap_or_default();
+        if Reach::of(&plan.target.url) == Reach::Elsewhere && is_big(&forecast) {
             self.dialog = Some(Dialog::ConfirmBig {
                 host: host_of(&plan.target.url),
-                requests: plan.n_requests(),
-                users: most_users(&plan),
+                forecast,
+                load: most_load(&plan),
             });
             return;
         }
@@ -280,67 +282,6 @@ impl AppState {
         self.command(Command::OpenRuns(paths));
     }
 
-    /// Opens files by what they are: runs, several of them to compare; a plan; a prompt file.
-    pub fn open_paths(&mut self, paths: Vec<PathBuf>) {
-        let mut runs = Vec::new();
-        for path in paths {
-            match FileKind::of(&path) {
-                FileKind::Run => runs.push(path),
-                FileKind::Plan => self.open_plan(path),
-                FileKind::Prompts => self.take_prompt_file(&path),
-                FileKind::Other => self.take_other_file(&path),
-            }
-        }
-        match runs.len() {
-            0 => {}
-            1 => self.open(OpenFor::Show, runs),
-            _ => {
-                self.compare.waits_for_a = true;
-                runs.truncate(2);
-                self.open(OpenFor::Compare, runs);
-            }
-        }
-    }
-
-    fn open_plan(&mut self, path: PathBuf) {
-        if self.is_locked() {
-            self.banner(
-                BannerKind::Failed,
-                format!("“{}” was not opened: a run is under way", path.display()),
-            );
-        } else {
-            self.command(Command::OpenPlan(path));
-        }
-    }
-
-    fn take_prompt_file(&mut self, path: &Path) {
-        if !self.is_locked() {
-            self.form.prompts.source = PromptSource::File;
-            self.form.prompts.file = path.display().to_string();
-            self.open_sections.insert(Section::Prompts);
-            self.view = View::Measure;
-        }
-    }
-
-    /// A file of no kind of ours: the first Gradio input that takes a file and has none.
-    fn take_other_file(&mut self, path: &Path) {
-        let field = self.first_open_file_input();
-        if let (Some(field), false) = (field, self.is_locked()) {
-            let text = path.display().to_string();
-            self.form.set_input(&field.name, &field.kind, text);
-            self.open_sections.insert(Section::Target);
-            self.view = View::Measure;
-            return;
-        }
-        self.banner(
-            BannerKind::Failed,
-            format!(
-                "“{}” is neither a run (.run.jsonl) nor a plan (.plan.toml) nor prompts (.txt)",
-                path.display()
-            ),
-        );
-    }
-
     fn save_plan(&mut self, path: PathBuf) {
         if let Some(plan) = self.plan().cloned() {
             self.command(Command::Save {
@@ -372,6 +313,10 @@ impl AppState {
                 });
             }
             BrowseFor::Prompts => self.take_prompt_file(&first),
+            BrowseFor::Dataset => self.use_file(first, UseAs::Dataset),
+            BrowseFor::Trace => self.use_file(first, UseAs::Trace),
+            BrowseFor::Tokenizer => self.take_tokenizer(&first),
+            BrowseFor::Template => self.command(Command::OpenTemplate(first)),
             BrowseFor::CaFile => self.form.advanced.ca_file = first.display().to_string(),
             BrowseFor::Input { name, kind } => {
                 let text = first.display().to_string();
@@ -451,11 +396,6 @@ impl AppState {
     }
 }
 
-fn most_users(plan: &Plan) -> u32 {
-    let users = plan.stages.iter().map(|s| s.load.max_in_flight());
-    users.max().unwrap_or(0)
-}
-
 /// `path` with `ending`, unless it has one of ours already.
 fn with_ending(path: PathBuf, ending: &str, has: &str) -> PathBuf {
     if has_ending(&path, &[has, ".zst"]) {
@@ -464,33 +404,4 @@ fn with_ending(path: PathBuf, ending: &str, has: &str) -> PathBuf {
     let mut text = path.into_os_string();
     text.push(ending);
     PathBuf::from(text)
-}
-
-/// The file's name ends in one of these, in whatever case.
-fn has_ending(path: &Path, endings: &[&str]) -> bool {
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase());
-    name.is_some_and(|name| endings.iter().any(|ending| name.ends_with(ending)))
-}
-
-/// What a file is, by its name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum FileKind {
-    Run,
-    Plan,
-    Prompts,
-    Other,
-}
-
-impl FileKind {
-    fn of(path: &Path) -> Self {
-        if has_ending(path, &[".jsonl", ".jsonl.zst"]) {
-            Self::Run
-        } else if has_ending(path, &[".toml"]) {
-            Self::Plan
-        } else if has_ending(path, &[".txt"]) {
-            Self::Prompts
-        } else {
-            Self::Other
-        }
-    }
 }

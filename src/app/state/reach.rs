@@ -1,6 +1,7 @@
 //! Where a request would go: this machine or another, in the clear or not. Decides what is asked before a start.
 
-use crate::domain::{Plan, StageEnd, Target};
+use crate::app::form::Forecast;
+use crate::domain::Target;
 
 /// How far the target is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,14 +60,7 @@ pub fn sends_key_in_the_clear(target: &Target) -> bool {
 /// Requests above which a start is confirmed, when they go to another machine.
 pub(crate) const MANY_REQUESTS: u64 = 1000;
 
-/// What a start would send: the number where the plan says it; else the most that one request a second and user would come to.
-pub(crate) fn is_big(plan: &Plan) -> bool {
-    if let Some(n) = plan.n_requests() {
-        return n > MANY_REQUESTS;
-    }
-    let of_stage = |stage: &crate::domain::Stage| match stage.end {
-        StageEnd::DurationSecs(secs) => secs * f64::from(stage.load.max_in_flight()),
-        _ => stage.n_requests().unwrap_or(0) as f64,
-    };
-    plan.stages.iter().map(of_stage).sum::<f64>() > MANY_REQUESTS as f64
+/// More than that would be sent, or may be: see [`Forecast::bound`].
+pub(crate) fn is_big(forecast: &Forecast) -> bool {
+    forecast.bound > MANY_REQUESTS as f64
 }

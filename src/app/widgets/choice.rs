@@ -46,7 +46,8 @@ pub fn choice<T: Clone + PartialEq>(
     response
 }
 
-fn choice_box(ui: &mut Ui, name: &str, shown: &str, width: f32) -> Response {
+/// The box alone; what it opens is the caller's.
+pub fn choice_box(ui: &mut Ui, name: &str, shown: &str, width: f32) -> Response {
     let theme = Theme::of(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(width, size::CONTROL), Sense::hover());
     // By its name, not by its place: what appears above it must not close its list.

@@ -14,6 +14,7 @@ const LABEL: f32 = 18.0;
 #[must_use = "call show"]
 pub struct Field<'a> {
     label: &'a str,
+    name: &'a str,
     text: &'a mut String,
     hint: &'a str,
     unit: &'a str,
@@ -33,6 +34,7 @@ impl<'a> Field<'a> {
     pub fn new(label: &'a str, text: &'a mut String) -> Self {
         Self {
             label,
+            name: label,
             text,
             hint: "",
             unit: "",
@@ -46,6 +48,12 @@ impl<'a> Field<'a> {
             width: None,
             id: None,
         }
+    }
+
+    /// The accessible name, where the label is said of several fields.
+    pub fn name(mut self, name: &'a str) -> Self {
+        self.name = name;
+        self
     }
 
     pub fn hint(mut self, hint: &'a str) -> Self {
@@ -188,12 +196,12 @@ impl<'a> Field<'a> {
         if self.rows == 1 {
             edit = edit.align(Align2::LEFT_CENTER);
         }
-        // By its label, not by its place: what appears above it must not take the focus away.
+        // By its name, not by its place: what appears above it must not take the focus away.
         let id = self
             .id
-            .unwrap_or_else(|| ui.scope_id().with(("field", self.label)));
+            .unwrap_or_else(|| ui.scope_id().with(("field", self.name)));
         edit = edit.id(id);
-        let response = ui.add(edit).accessible_name(self.label);
+        let response = ui.add(edit).accessible_name(self.name);
         let rect = response.rect;
         let (fill, edge) = if locked {
             (theme.raised.gamma_multiply(0.5), theme.hairline())

@@ -8,7 +8,7 @@ use crate::app::theme::{Text, Theme, radius};
 const ROWS_HEAD: f32 = 32.0;
 const ROW: f32 = 24.0;
 const SIDE: f32 = 12.0;
-const BETWEEN: f32 = 16.0;
+const BETWEEN: f32 = 12.0;
 const SWATCH: f32 = 18.0;
 
 /// A cell of a table.

@@ -15,6 +15,7 @@ pub struct Switch<'a, T> {
     value: &'a mut T,
     options: &'a [(T, &'a str)],
     full_width: bool,
+    rows: usize,
 }
 
 impl<'a, T: Copy + PartialEq> Switch<'a, T> {
@@ -25,12 +26,19 @@ impl<'a, T: Copy + PartialEq> Switch<'a, T> {
             value,
             options,
             full_width: false,
+            rows: 1,
         }
     }
 
     /// As wide as its place, 28 high; as in the form.
     pub fn full_width(mut self) -> Self {
         self.full_width = true;
+        self
+    }
+
+    /// Its parts in so many lines, for more of them than one line holds.
+    pub fn rows(mut self, rows: usize) -> Self {
+        self.rows = rows.max(1);
         self
     }
 
@@ -48,7 +56,8 @@ impl<'a, T: Copy + PartialEq> Switch<'a, T> {
     pub fn show_parts(self, ui: &mut Ui) -> (Response, Option<usize>) {
         let mut clicked = None;
         let theme = Theme::of(ui);
-        let height = if self.full_width { 28.0 } else { 24.0 };
+        let line = if self.full_width { 28.0 } else { 24.0 } - 2.0 * INSET;
+        let height = line * self.rows as f32 + 2.0 * INSET;
         let natural = Self::natural_width(ui, self.options);
         let width = if self.full_width {
             ui.available_width()
@@ -67,19 +76,20 @@ impl<'a, T: Copy + PartialEq> Switch<'a, T> {
         let id = response.id;
         let name = self.name;
         response.widget_info(|| WidgetInfo::labeled(Role::RadioGroup, enabled, name));
-        let share = (width - 2.0 * INSET) / self.options.len().max(1) as f32;
-        let mut x = rect.left() + INSET;
+        let in_a_line = self.options.len().div_ceil(self.rows).max(1);
+        let share = (width - 2.0 * INSET) / in_a_line as f32;
+        let mut corner = rect.min + vec2(INSET, INSET);
         for (i, (option, words)) in self.options.iter().enumerate() {
             let w = if self.full_width {
                 share
             } else {
                 part_width(ui, words)
             };
-            let area = Rect::from_min_max(
-                pos2(x, rect.top() + INSET),
-                pos2(x + w, rect.bottom() - INSET),
-            );
-            x += w;
+            if i > 0 && i.is_multiple_of(in_a_line) {
+                corner = pos2(rect.left() + INSET, corner.y + line);
+            }
+            let area = Rect::from_min_size(corner, vec2(w, line));
+            corner.x += w;
             let part = ui.interact(area, id.with(i), Sense::click());
             if part.clicked() {
                 clicked = Some(i);

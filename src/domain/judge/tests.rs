@@ -127,10 +127,10 @@ fn clean_open() -> Case {
     let mut case = clean();
     case.plan.stages[0].load = crate::domain::Load::open(40.0);
     let mut rng = SplitMix64::new(12);
-    for (seq, kept) in (0..).zip(&mut case.records) {
-        let start = 25.0 * f64::from(seq);
+    for (seq, kept) in (0u64..).zip(&mut case.records) {
+        let start = 25.0 * seq as f64;
         let mut r = streamed(
-            u64::from(seq),
+            seq,
             start,
             80.0 + 20.0 * rng.unit(),
             &[5.0 + rng.unit(); 10],

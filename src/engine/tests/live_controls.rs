@@ -159,15 +159,15 @@ async fn a_rate_is_changed_and_paused_too() {
             (
                 1,
                 950,
-                1_450,
+                1_420,
                 "Paused by hand",
                 Some(MadeBy::Changed),
                 "20 req/s".to_owned()
             ),
             (
                 2,
-                2_450,
-                4_000,
+                2_420,
+                3_850,
                 "",
                 Some(MadeBy::Changed),
                 "5 req/s".to_owned()

@@ -191,7 +191,7 @@ impl Bench {
     ) -> Self {
         let clock = Clock::new();
         let control = Arc::new(Control::new());
-        let (outbox, notes) = outbox(10_000);
+        let (outbox, notes) = outbox(200_000);
         let desk = Arc::new(Desk {
             clock: clock.clone(),
             pacing: Pacing::Virtual,

@@ -254,9 +254,9 @@ impl<'a> Filler<'a> {
 
     fn default_of(&mut self, field: &InputField) -> Value {
         let is_file = matches!(field.kind, InputKind::File { .. });
-        if field.default.is_none() && is_file && self.workload.dataset.is_some() {
-            // The dataset brings it, or the app says that it does not.
-            return Value::Null;
+        if is_file && self.workload.dataset.is_some() {
+            // The dataset brings it; where it does not, the app says so.
+            return field.default.clone().unwrap_or_default();
         }
         let Some(default) = &field.default else {
             let message = format!(

@@ -39,8 +39,16 @@ pub fn tiles(run: &RunData, focus: Option<StageIdx>, narrow: bool) -> Vec<Tile> 
     if !has_goals {
         tiles.push(requests_tile(run, stage, focus));
     } else {
-        tiles.push(goodput_tile(run, stage, focus));
-        tiles.push(goals_tile(stage));
+        let mut goodput = goodput_tile(run, stage, focus);
+        let goals = goals_tile(stage);
+        // Seven would need a second row in a narrow window.
+        if narrow {
+            goodput.note = format!("{} {} in goals", goals.value, goals.unit);
+            goodput.tip = format!("{}\n{}", goodput.tip, goals.tip);
+            tiles.push(goodput);
+        } else {
+            tiles.extend([goodput, goals]);
+        }
     }
     tiles.push(errors_tile(run, stage));
     tiles.push(verdict_tile(run, narrow, if has_goals { 18 } else { 24 }));
