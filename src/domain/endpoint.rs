@@ -164,6 +164,8 @@ pub struct RunEntry {
     /// `None`: interrupted, or the file has no `end` line.
     pub summary: Option<std::sync::Arc<super::Summary>>,
     pub duration_secs: Option<f64>,
+    /// Which run of a varied plan it is.
+    pub variation: Option<super::Variation>,
     /// Why it cannot be read, if so; the other fields are then what was read.
     pub error: Option<String>,
 }
