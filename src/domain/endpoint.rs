@@ -159,7 +159,7 @@ pub struct RunEntry {
     pub notes: String,
     pub target: String,
     pub server: ServerFacts,
-    /// `1, 10, 100 users`, `1 user, 20`, `5, 10 req/s` or `sweep to 128 users`.
+    /// `1, 10, 100`, `1 user, 20`, `5, 10 req/s` or `sweep to 128 users`.
     pub load: String,
     /// `None`: interrupted, or the file has no `end` line.
     pub summary: Option<std::sync::Arc<super::Summary>>,

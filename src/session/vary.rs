@@ -31,27 +31,37 @@ pub(super) fn varied(plan: &Plan) -> Result<Vec<Varied>, Vec<Issue>> {
     let mut base = plan.clone();
     base.vary = Vec::new();
     base.vary_mode = crate::domain::VaryMode::default();
-    let mut found: Vec<Issue> = Vec::new();
+    let mut told: Vec<Told> = Vec::new();
     let mut all = Vec::new();
     for values in variants(&plan.vary, plan.vary_mode) {
         match with_values(&base, &plan.vary, &values) {
             Ok(plan) => all.push(Varied { values, plan }),
-            // In a grid a value meets many others: what is wrong with it alone is said once.
-            Err(issues) => found.extend(issues),
+            // In a grid a value meets many others: what is wrong with it, or with its field, is said once.
+            Err(issues) => {
+                for one in issues {
+                    if !told.iter().any(|t| t.of == one.of) {
+                        told.push(one);
+                    }
+                }
+            }
         }
     }
-    let mut told: Vec<Issue> = Vec::new();
-    for issue in found {
-        if !told.contains(&issue) {
-            told.push(issue);
-        }
+    told.sort_by(|a, b| a.issue.field.cmp(&b.issue.field));
+    if told.is_empty() {
+        Ok(all)
+    } else {
+        Err(told.into_iter().map(|t| t.issue).collect())
     }
-    told.sort_by(|a, b| a.field.cmp(&b.field));
-    if told.is_empty() { Ok(all) } else { Err(told) }
+}
+
+/// An issue, and what it is of: two of the same are one.
+struct Told {
+    of: (usize, String),
+    issue: Issue,
 }
 
 /// The plan with the values set in the order in which the fields are varied.
-fn with_values(base: &Plan, vary: &[Vary], values: &Variant) -> Result<Plan, Vec<Issue>> {
+fn with_values(base: &Plan, vary: &[Vary], values: &Variant) -> Result<Plan, Vec<Told>> {
     let mut plan = base.clone();
     let mut issues = Vec::new();
     for (i, vary) in vary.iter().enumerate() {
@@ -60,10 +70,13 @@ fn with_values(base: &Plan, vary: &[Vary], values: &Variant) -> Result<Plan, Vec
         };
         match store::set_field(&plan, &vary.field, value) {
             Ok(changed) => plan = changed,
-            Err(issue) => issues.push(Issue::new(
-                format!("vary.{i}"),
-                format!("{}={value}: {}: {}", vary.field, issue.field, issue.message),
-            )),
+            Err(issue) => issues.push(Told {
+                issue: Issue::new(
+                    format!("vary.{i}"),
+                    format!("{}={value}: {}: {}", vary.field, issue.field, issue.message),
+                ),
+                of: (i, issue.message),
+            }),
         }
     }
     if issues.is_empty() {
@@ -74,7 +87,10 @@ fn with_values(base: &Plan, vary: &[Vary], values: &Variant) -> Result<Plan, Vec
                 issue.field,
                 issue.message
             );
-            Issue::new("vary", message)
+            Told {
+                issue: Issue::new("vary", message.clone()),
+                of: (usize::MAX, message),
+            }
         };
         issues = plan.check().into_iter().map(of_variation).collect();
     }

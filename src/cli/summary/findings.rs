@@ -75,10 +75,17 @@ fn search_found(search: &SearchFinding, out: &mut String) {
             "{} meets the goals, and no more was tried",
             level(found, search.over)
         ),
-        (None, _) => "no load that was tried meets the goals".to_owned(),
+        (None, Some(missed)) => format!("not even {} meets the goals", level(missed, search.over)),
+        (None, None) => {
+            "too few requests tell whether a load meets the goals: give each probe more".to_owned()
+        }
     };
     writeln!(out, "\nSearch: {found}").ok();
-    if let Some(goal) = &search.binding {
+    if let Some(goal) = search
+        .binding
+        .as_ref()
+        .filter(|_| search.missed_at.is_some())
+    {
         writeln!(out, "  first to be missed: {}", goal.label()).ok();
     }
     let mut table = Table::new(&["Probe", "attained", "verdict"]);
