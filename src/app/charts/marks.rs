@@ -5,15 +5,11 @@ use std::collections::BTreeSet;
 use egui::{Align2, Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
 use egui_plot::{FilledArea, Line, PlotPoints, PlotUi, Polygon};
 
+use super::names::{dot_label, end_labels, hline_names, rail_name, rule_names};
 use super::{CAPTION_Y, PLOT_TOP, RAIL, ink, pane::Map};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets;
-use crate::chart::{Colour, Dot, LabelSide, Mark, Pane, Rule, Shape};
-
-/// A line's or dot's plate hides what is under the words.
-const PLATE: f32 = 2.0;
-/// Names at line ends stand at least this far apart.
-const APART: f32 = 13.0;
+use crate::chart::{Colour, Dot, Mark, Pane, Rule, Shape};
 
 fn fill(theme: &Theme, colour: Colour) -> f32 {
     match colour {
@@ -224,7 +220,10 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
     rule_names(painter, theme, map, pane, hidden);
 }
 
-fn shown<'a>(pane: &'a Pane, hidden: &'a BTreeSet<usize>) -> impl Iterator<Item = &'a Mark> {
+pub(super) fn shown<'a>(
+    pane: &'a Pane,
+    hidden: &'a BTreeSet<usize>,
+) -> impl Iterator<Item = &'a Mark> {
     let visible = |mark: &&Mark| mark.series.is_none_or(|s| !hidden.contains(&s));
     pane.marks.iter().filter(visible)
 }
@@ -252,7 +251,7 @@ fn dashed(painter: &Painter, ends: [Pos2; 2], stroke: Stroke, dash: f32) {
 }
 
 /// The colour of a rule; now is where a person is.
-fn rule_ink(theme: &Theme, label: &str, color: Color32) -> Color32 {
+pub(super) fn rule_ink(theme: &Theme, label: &str, color: Color32) -> Color32 {
     if label == "now" { theme.accent } else { color }
 }
 
@@ -279,54 +278,6 @@ fn vline(
     }
 }
 
-/// Names of the rules, over all lines; one that would touch another stands a line lower.
-fn rule_names(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) {
-    let mut taken: Vec<Rect> = Vec::new();
-    for mark in shown(pane, hidden) {
-        let Shape::VLine {
-            at, label, side, ..
-        } = &mark.shape
-        else {
-            continue;
-        };
-        if label.is_empty() || !map.shows_x(*at) {
-            continue;
-        }
-        let is_now = label == "now";
-        let kind = if is_now {
-            Text::Caption
-        } else {
-            Text::CaptionStrong
-        };
-        let x = map.x(*at).round() + 0.5;
-        let gap = if is_now { 9.0 } else { 6.0 };
-        let width = widgets::text_width(painter, label, kind);
-        let wants_left = matches!(side, LabelSide::Left | LabelSide::UpLeft);
-        let has_left = x - gap - width >= map.rect.left();
-        let has_right = x + gap + width <= map.rect.right() + 8.0;
-        let left = (wants_left && has_left) || !has_right;
-        let (x, anchor) = if left {
-            (x - gap, Align2::RIGHT_CENTER)
-        } else {
-            (x + gap, Align2::LEFT_CENTER)
-        };
-        let mut at = pos2(x, map.rect.top() + 9.0);
-        let place = |at: Pos2| {
-            anchor
-                .anchor_size(at, vec2(width, 13.0))
-                .expand2(vec2(4.0, 0.0))
-        };
-        while taken.iter().any(|t| t.intersects(place(at))) && at.y < map.rect.bottom() - 20.0 {
-            at.y += 14.0;
-        }
-        taken.push(place(at));
-        let of_goal = mark.colour == Colour::Ok;
-        let ink = if of_goal { theme.ok } else { theme.text };
-        let ink = rule_ink(theme, label, ink);
-        plated(painter, theme, at, anchor, label, (kind, ink));
-    }
-}
-
 fn hline(painter: &Painter, map: &Map, (at, color): (f64, Color32), style: Rule) {
     let y = map.y(at);
     if y < map.rect.top() || y > map.rect.bottom() {
@@ -342,84 +293,6 @@ fn hline(painter: &Painter, map: &Map, (at, color): (f64, Color32), style: Rule)
         Rule::Dashed => dashed(painter, ends, stroke, 4.0),
         Rule::Knee => dashed(painter, ends, stroke, 3.0),
     }
-}
-
-/// Names of the lines across, over all dots.
-fn hline_names(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) {
-    for mark in shown(pane, hidden) {
-        let Shape::HLine { at, label, .. } = &mark.shape else {
-            continue;
-        };
-        let y = map.y(*at);
-        if label.is_empty() || y < map.rect.top() || y > map.rect.bottom() {
-            continue;
-        }
-        // Above its line, or below where the plot ends above it.
-        let above = y - 8.0 >= map.rect.top() + 4.0;
-        let y = if above { y - 8.0 } else { y + 9.0 };
-        let ink = ink(theme, mark.colour);
-        let width = widgets::text_width(painter, label, Text::Caption);
-        // At the end where it covers less.
-        let [left, right] = [
-            (pos2(map.rect.left() + 4.0, y), Align2::LEFT_CENTER),
-            (pos2(map.rect.right() - 4.0, y), Align2::RIGHT_CENTER),
-        ];
-        let covered = |(at, anchor): (Pos2, Align2)| {
-            let plate = anchor.anchor_size(at, vec2(width, 13.0)).expand(4.0);
-            n_inside(pane, map, hidden, plate)
-        };
-        let (at, anchor) = if covered(right) < covered(left) {
-            right
-        } else {
-            left
-        };
-        plated(painter, theme, at, anchor, label, (Text::Caption, ink));
-    }
-}
-
-/// Dots and corners of lines in that place; none where there are so many that every place has some.
-fn n_inside(pane: &Pane, map: &Map, hidden: &BTreeSet<usize>, place: Rect) -> usize {
-    const FEW: usize = 200;
-    let mut n = 0;
-    for mark in shown(pane, hidden) {
-        if let Shape::Points { points, .. } | Shape::Line { points, .. } = &mark.shape
-            && points.len() > FEW
-        {
-            return 0;
-        }
-        if let Shape::Points { points, dot, .. } = &mark.shape
-            && *dot != Dot::Cross
-        {
-            n += points
-                .iter()
-                .filter(|p| place.contains(map.at(**p)))
-                .count();
-        }
-        if let Shape::Line { points, .. } = &mark.shape {
-            n += points
-                .iter()
-                .filter(|p| place.contains(map.at(**p)))
-                .count();
-        }
-    }
-    n
-}
-
-/// Words on a plate of the card's colour.
-fn plated(
-    painter: &Painter,
-    theme: &Theme,
-    at: Pos2,
-    anchor: Align2,
-    words: &str,
-    (kind, ink): (Text, Color32),
-) -> Rect {
-    let width = widgets::text_width(painter, words, kind);
-    let plate = anchor
-        .anchor_size(at, vec2(width, 13.0))
-        .expand2(vec2(PLATE, 0.0));
-    painter.rect_filled(plate, 2.0, theme.surface.gamma_multiply(0.85));
-    widgets::text(painter, at, anchor, words, kind, ink)
 }
 
 fn dots(
@@ -483,103 +356,10 @@ fn dots(
     }
 }
 
-/// What the × on the rail are, in the column of ticks, where no legend says so.
-fn rail_name(painter: &Painter, theme: &Theme, map: &Map, labels: &[String]) {
-    if let Some(words) = labels.first().filter(|w| !w.is_empty()) {
-        let at = pos2(map.rect.left() - 5.0, map.rect.top() - 10.0);
-        let (kind, ink) = (Text::Caption, theme.muted);
-        widgets::text(painter, at, Align2::RIGHT_CENTER, words, kind, ink);
-    }
-}
-
 /// The × of a failed request.
 pub(super) fn cross(painter: &Painter, center: Pos2, half: f32, color: Color32) {
     let stroke = Stroke::new(1.5, color);
     let (a, b) = (vec2(half, half), vec2(half, -half));
     painter.line_segment([center - a, center + a], stroke);
     painter.line_segment([center - b, center + b], stroke);
-}
-
-fn dot_label(
-    painter: &Painter,
-    theme: &Theme,
-    map: &Map,
-    (at, label, side): (Pos2, &str, LabelSide),
-    taken: &mut Vec<Rect>,
-) {
-    let kind = Text::CaptionStrong;
-    let width = widgets::text_width(painter, label, kind);
-    let (offset, anchor) = match side {
-        LabelSide::Left => (vec2(-8.0, 0.0), Align2::RIGHT_CENTER),
-        LabelSide::Right => (vec2(8.0, 0.0), Align2::LEFT_CENTER),
-        LabelSide::UpLeft => (vec2(-8.0, -10.0), Align2::RIGHT_CENTER),
-        LabelSide::DownRight => (vec2(8.0, 10.0), Align2::LEFT_CENTER),
-    };
-    let mut at = at + offset;
-    let mut anchor = anchor;
-    if anchor == Align2::LEFT_CENTER && at.x + width > map.rect.right() + 8.0 {
-        at.x -= 2.0 * offset.x;
-        anchor = Align2::RIGHT_CENTER;
-    } else if anchor == Align2::RIGHT_CENTER && at.x - width < map.rect.left() {
-        at.x -= 2.0 * offset.x;
-        anchor = Align2::LEFT_CENTER;
-    }
-    // One that would touch another stands beside it, away from the plot's floor.
-    let place = |at: Pos2| anchor.anchor_size(at, vec2(width, 12.0));
-    while taken.iter().any(|t: &Rect| t.intersects(place(at))) && at.y < map.rect.bottom() {
-        at.y += APART;
-    }
-    taken.push(place(at));
-    plated(painter, theme, at, anchor, label, (kind, theme.text));
-}
-
-/// The names at the ends of lines, at least [`APART`].
-fn end_labels(painter: &Painter, theme: &Theme, map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) {
-    let mut labels: Vec<(Pos2, &str, Color32)> = Vec::new();
-    for mark in shown(pane, hidden) {
-        if let Shape::Line {
-            points, end_label, ..
-        } = &mark.shape
-            && let Some(last) = points.last().filter(|p| map.shows_x(p[0]))
-            && !end_label.is_empty()
-        {
-            labels.push((map.at(*last), end_label, ink(theme, mark.colour)));
-        }
-    }
-    labels.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
-    // From the lowest up, each is pushed above the one below it.
-    let mut free = f32::INFINITY;
-    let mut placed: Vec<f32> = Vec::with_capacity(labels.len());
-    for (at, ..) in labels.iter().rev() {
-        free = at.y.min(free - APART);
-        placed.push(free);
-    }
-    // Where they would leave the plot, all of them come down.
-    let is_now = |m: &Mark| matches!(&m.shape, Shape::VLine { label, .. } if label == "now");
-    // “now” stands at the top, where the lines of a run under way end.
-    let top = if shown(pane, hidden).any(is_now) {
-        20.0
-    } else {
-        -2.0
-    };
-    let down = (map.rect.top() + top - free).max(0.0);
-    for ((at, words, ink), y) in labels.into_iter().rev().zip(placed) {
-        let y = y + down;
-        let strong = ink == theme.text;
-        let kind = if strong {
-            Text::CaptionStrong
-        } else {
-            Text::Caption
-        };
-        let width = widgets::text_width(painter, words, kind);
-        let x = (at.x + 9.0).min(map.rect.right() + 8.0 - width);
-        plated(
-            painter,
-            theme,
-            pos2(x, y),
-            Align2::LEFT_CENTER,
-            words,
-            (kind, ink),
-        );
-    }
 }

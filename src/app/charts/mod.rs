@@ -5,6 +5,7 @@
 
 mod hover;
 mod marks;
+mod names;
 mod pane;
 mod table;
 

@@ -171,7 +171,8 @@ fn is_wide(values: &[f64]) -> bool {
     let (Some(low), Some(high)) = (values.first(), values.last()) else {
         return false;
     };
-    *low > 0.0 && high / low >= 2f64.powi(values.len().min(12) as i32 - 2)
+    let n = values.len().min(12) as f64;
+    *low > 0.0 && high / low >= (n - 2.0).exp2()
 }
 
 /// The x axis of these levels, and the levels' places on it.
