@@ -95,7 +95,7 @@ fn a_trace_is_replayed_whole_or_in_part() {
     assert!(replay.ends_with("azure.csv") && (*time_scale - 2.0).abs() < 1e-9);
     assert!(bench.says("Each request of the trace, 2 times as fast"));
     bench.choose("It ends after", "Its requests");
-    bench.type_into("Requests", "500");
+    bench.type_into("Requests of the trace", "500");
     assert_eq!(bench.plan().stages[0].n_requests(), Some(500));
     bench.choose("It ends after", "A time");
     bench.type_into("Time of the trace", "1m");

@@ -141,10 +141,7 @@ fn varied_fields_are_found_by_search_and_counted_beforehand() {
     let plan = bench.plan();
     assert_eq!(text(&plan.vary), ["workload.max_tokens=16,64,256"]);
     assert!(bench.says("3 runs, one after another; a run file for each"));
-    assert!(
-        bench.says("3 runs, 363 requests"),
-        "at the foot, the cold ones too"
-    );
+    assert!(bench.says("3 runs, 360 requests"), "at the foot");
     bench.type_into("Values of field 1", "16, many");
     assert!(bench.says("“many”"), "the value does not fit the field");
     assert!(bench.is_disabled("Start"));
@@ -289,7 +286,9 @@ fn dropped_files_land_where_they_belong() {
     bench.state().open_paths(vec!["/tmp/renamed.jsonl".into()]);
     bench.run();
     bench.click("A run: show what was measured");
-    assert!(matches!(&bench.commands()[..], [Command::OpenRuns(_)]));
+    let sent = bench.commands();
+    let opens = |c: &Command| matches!(c, Command::OpenRuns(_));
+    assert!(sent.iter().any(opens), "{sent:?}");
 }
 
 #[test]
@@ -313,10 +312,10 @@ fn a_profile_fills_the_form_and_keeps_the_server() {
         !bench.says("short, changed"),
         "another server is no other profile"
     );
-    bench.type_into("Iterations", "20");
+    bench.type_into("Seed", "20");
     assert!(bench.says("Profile Chat, short, changed"));
     assert_eq!(bench.plan().profile, "chat", "it began as that");
-    bench.type_into("Iterations", "10");
+    bench.type_into("Seed", "1");
     assert!(!bench.says("short, changed"));
     bench.0.run_steps(8);
     bench.state().load_preset(0);

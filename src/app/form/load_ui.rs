@@ -266,7 +266,13 @@ fn replay_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         },
     );
     error_below(ui, errors.at("time_scale"));
-    end_ui(ui, load, &ends, ["Time of the trace", "Requests"], errors);
+    end_ui(
+        ui,
+        load,
+        &ends,
+        ["Time of the trace", "Requests of the trace"],
+        errors,
+    );
     error_below(ui, errors.at("whole_trace"));
     limit_ui(ui, load, errors);
 }

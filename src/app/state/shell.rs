@@ -234,6 +234,12 @@ pub(crate) fn field_name(field: &str) -> String {
         "workload.users" => "user prompts",
         "workload.extra_body" => "extra JSON",
         "warmup" => "warm-up",
+        "rate" => "requests per second",
+        "max_in_flight" => "in flight at most",
+        "replay" => "trace",
+        "time_scale" => "times as fast",
+        _ if field.starts_with("goals") => "goals",
+        _ if field.starts_with("vary") => "varied fields",
         _ => "",
     };
     if !known.is_empty() {
