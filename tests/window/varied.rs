@@ -118,7 +118,6 @@ fn the_runs_of_a_varied_plan_stand_in_one_table_and_chart() {
         "By parameter chart: TTFT p50, log scale",
         "llama-8b: max_tokens 16, At 8 users",
         "llama-8b-q4: max_tokens 256",
-        "TTFT p50 by max_tokens",
         "By parameter, 6 runs of a varied plan",
     ] {
         assert!(has(&harness, words), "{words}");

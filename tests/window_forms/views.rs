@@ -218,6 +218,7 @@ fn comparing() -> Bench {
     let mut head = (*b.head).clone();
     "b".clone_into(&mut head.id);
     head.plan.workload.max_tokens = Some(64);
+    b.as_run = Arc::new(head.plan.clone());
     b.head = Arc::new(head);
     let mut summary = (*b.summary).clone();
     for stage in &mut summary.stages {

@@ -173,7 +173,8 @@ fn head_ui(ui: &mut Ui, rect: Rect, state: &mut AppState, worked_out: &WorkedOut
             super::parameter_view::head_ui(ui, state);
             return;
         }
-        let chip_width = ((left.width() - 40.0) / 2.6).clamp(96.0, 232.0);
+        // Two of them, and what the plans differ in.
+        let chip_width = ((left.width() - 220.0) / 2.0).clamp(96.0, 232.0);
         side_ui(ui, Side::A, chip_width, state);
         if state.compare.mode == CompareMode::ColdWarm {
             return;

@@ -1,6 +1,6 @@
 //! The card below the charts: the table of stages, or in its place goals, probes, turns and visitors beside.
 
-use egui::{Align2, Rect, Ui, UiBuilder, pos2, vec2};
+use egui::{Align2, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::model::TableKind;
 use super::{MeasureUi, Words, parts};
@@ -79,7 +79,7 @@ fn head_ui(ui: &mut Ui, rect: Rect, words: &Words, state: &mut MeasureUi) {
         kind => kind.subject(),
     };
     let from = Align2::LEFT_CENTER;
-    widgets::elided(
+    let drawn = widgets::elided(
         ui.painter(),
         at,
         from,
@@ -88,6 +88,8 @@ fn head_ui(ui: &mut Ui, rect: Rect, words: &Words, state: &mut MeasureUi) {
         theme.muted,
         room,
     );
+    let response = ui.interact(drawn, ui.scope_id().with("subject"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, subject));
 }
 
 fn turns_ui(ui: &mut Ui, body: Rect, words: &Words, turns: Option<&Chart>, state: &mut MeasureUi) {
