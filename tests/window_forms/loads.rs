@@ -29,7 +29,7 @@ fn rates_reach_the_plan_with_all_that_belongs_to_them() {
     bench.type_into("Shape of the gaps", "0.25");
     bench.type_into("Time per stage", "20s");
     bench.type_into("In flight at most", "100");
-    bench.choose("When that is full", "They are dropped");
+    bench.choose("When that is full", "Drop");
     bench.choose("The rate grows", "In a line");
     bench.type_into("From", "1");
     let plan = bench.plan();

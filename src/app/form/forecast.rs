@@ -14,6 +14,8 @@ pub struct Forecast {
     pub stages: u64,
     /// A search may need fewer.
     pub at_most: bool,
+    /// A replay goes on to its trace's end.
+    pub ends_with_trace: bool,
     /// Requests of all runs; `None` where they depend on the server.
     pub requests: Option<u64>,
     /// The number is a mean of what is drawn.
@@ -66,6 +68,7 @@ impl Forecast {
             stages: stages.iter().map(|s| u64::from(n_stages(&s.load))).sum(),
             at_most: stages.iter().any(|s| matches!(s.load, Load::Search { .. })),
             about: stages.iter().any(is_drawn),
+            ends_with_trace: stages.iter().any(|s| s.end == StageEnd::WholeTrace(true)),
             ..Self::default()
         }
     }
@@ -77,6 +80,7 @@ impl Forecast {
             Some(1) => "1 request".to_owned(),
             Some(n) => format!("{about}{} requests", grouped(n)),
             None if self.at_most => "Until the load is found".to_owned(),
+            None if self.ends_with_trace => "Until the trace ends".to_owned(),
             None => "Until the time is up".to_owned(),
         };
         match self.runs {

@@ -14,7 +14,7 @@ use crate::domain::{GOAL_METRICS, GOAL_PRESETS, MAX_GOALS};
 
 /// Width of the button that takes a row away.
 pub(super) const REMOVE: f32 = 20.0;
-const SHARE: f32 = 46.0;
+const SHARE: f32 = 50.0;
 const GAP: f32 = 4.0;
 
 pub(super) fn limits_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -92,7 +92,7 @@ fn heads_ui(ui: &mut Ui) {
     let [metric, limit] = widths(ui);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = GAP;
-        for (words, width) in [("Goal for", metric), ("Share, %", SHARE), ("Limit", limit)] {
+        for (words, width) in [("Goal for", metric), ("Share %", SHARE), ("Limit", limit)] {
             widgets::label_ui(ui, words, width, 18.0);
         }
     });

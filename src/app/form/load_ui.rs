@@ -192,8 +192,8 @@ fn arrival_ui(ui: &mut Ui, load: &mut LoadForm, ends: &[EndKind], errors: &Error
 fn limit_ui(ui: &mut Ui, load: &mut LoadForm, errors: &Errors) {
     let (limit, when_full) = (&mut load.max_in_flight, &mut load.when_full);
     let ways = [
-        (WhenFull::Queue, "Requests wait".to_owned()),
-        (WhenFull::Drop, "They are dropped".to_owned()),
+        (WhenFull::Queue, "Wait".to_owned()),
+        (WhenFull::Drop, "Drop".to_owned()),
     ];
     pair(
         ui,
@@ -279,7 +279,7 @@ fn replay_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 
 /// What climbs: requests per second or users.
 fn over_ui(ui: &mut Ui, name: &str, over: &mut Over) {
-    let options = [(Over::Rate, "Requests per second"), (Over::Users, "Users")];
+    let options = [(Over::Rate, "Rates"), (Over::Users, "Users")];
     Switch::new(name, over, &options).full_width().show(ui);
 }
 

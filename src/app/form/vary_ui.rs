@@ -115,10 +115,11 @@ fn field_choice_ui(ui: &mut Ui, name: &str, field: &mut String, width: f32) {
             .bare()
             .hint("find a field")
             .show(ui);
-        if ui.memory(|m| m.focused().is_none()) {
+        // Before the focus is asked for again: asking takes back that it was lost.
+        let entered = search.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        if !entered && ui.memory(|m| m.focused().is_none()) {
             search.request_focus();
         }
-        let entered = search.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
         ui.data_mut(|d| d.insert_temp(id, query.clone()));
         let found: Vec<PlanField> = found(&query).collect();
         if entered {
