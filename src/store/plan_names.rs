@@ -7,7 +7,7 @@ pub(super) fn find<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
     fields.iter().find(|f| f.name == name)
 }
 
-/// Every path of the plan with what it means, as [`paths`] has them.
+/// Every path of the plan with what it means, as `paths` has them.
 pub fn fields() -> Vec<(String, &'static str)> {
     let mut fields = Vec::new();
     fields_into("", PLAN, &mut fields);
