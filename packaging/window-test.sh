@@ -97,9 +97,13 @@ sleep 1.2
 scrot -o "$shots/6-opened-again.png"
 
 # Light, the library and Compare.
-xdotool mousemove 199 22 click 1
+xdotool key ctrl+k
 sleep 0.7
-xdotool mousemove 240 366 click 1
+xdotool type --delay 10 "light theme"
+sleep 0.5
+xdotool key Return
+is_light() { grep -qs '"theme": *"light"' "$INFEROMETER_HOME/settings.json"; }
+until_true 10 "the theme did not become light" is_light
 sleep 1.2
 scrot -o "$shots/7-opened-light.png"
 xdotool key ctrl+2
