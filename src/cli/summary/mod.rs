@@ -158,7 +158,7 @@ fn cold(run: &RunData, out: &mut String) {
         };
         writeln!(
             out,
-            "  {} when cold costs {} more than the warm median{interval}",
+            "  {}, cold minus warm median: {}{interval}",
             id.metric().label,
             secs(penalty.value)
         )
