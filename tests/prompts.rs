@@ -32,7 +32,7 @@ fn hub(path: &'static str, body: &'static str) -> String {
                     body.len()
                 );
                 // Who asked may have gone.
-                (&stream).write_all((head + body).as_bytes()).ok();
+                (&stream).write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).ok();
             }
         })
         .unwrap();

@@ -250,16 +250,13 @@ async fn upload(conn: &mut Conn, request: &Request, shared: &Shared) -> io::Resu
 
 /// A file of the size that was uploaded; of its content only the size was kept.
 async fn download(conn: &mut Conn, size: Option<usize>) -> io::Result<()> {
-    match size {
-        Some(size) => {
-            let filler = vec![0; size];
-            conn.body("200 OK", "application/octet-stream", &filler)
-                .await
-        }
-        None => {
-            let detail = json!({"detail": "File not allowed"});
-            conn.json("403 Forbidden", &detail).await
-        }
+    if let Some(size) = size {
+        let filler = vec![0; size];
+        conn.body("200 OK", "application/octet-stream", &filler)
+            .await
+    } else {
+        let detail = json!({"detail": "File not allowed"});
+        conn.json("403 Forbidden", &detail).await
     }
 }
 

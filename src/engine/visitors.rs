@@ -115,6 +115,10 @@ impl Visiting {
     }
 
     /// One visitor, as long as the run lasts.
+    #[expect(
+        clippy::infinite_loop,
+        reason = "it ends where the task is dropped, with the run"
+    )]
     async fn come(&self, kind: BesideKind, number: u32, wait: Duration, file: Bytes) {
         sleep(wait).await;
         let visitor = self.visits.arrive();

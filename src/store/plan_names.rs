@@ -7,7 +7,7 @@ pub(super) fn find<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
     fields.iter().find(|f| f.name == name)
 }
 
-/// Every path of the plan with what it means, as [`paths`] has them.
+/// Every path of the plan with what it means, as `paths` has them.
 pub fn fields() -> Vec<(String, &'static str)> {
     let mut fields = Vec::new();
     fields_into("", PLAN, &mut fields);
@@ -44,9 +44,16 @@ pub(super) fn join(prefix: &str, name: &str) -> String {
 pub(super) fn guess(unknown: &str, fields: &[Field]) -> String {
     let close = fields
         .iter()
-        .map(|f| (distance(unknown, f.name), f.name))
+        // Of two that are as near, the one that begins alike was meant.
+        .map(|f| {
+            (
+                distance(unknown, f.name),
+                f.name.get(..1) != unknown.get(..1),
+                f.name,
+            )
+        })
         .min();
-    if let Some((d, name)) = close
+    if let Some((d, _, name)) = close
         && d <= 2.max(name.len() / 3)
         && d < name.len()
     {

@@ -70,7 +70,7 @@ impl Live {
         self.border(&border);
         let mut free_ns = start_ns;
         for i in 0..100_u32 {
-            let due_ns = start_ns + (f64::from(i) * 1e9 / rate) as u64;
+            let due_ns = start_ns + ns(f64::from(i) / rate);
             let begin_ns = due_ns.max(free_ns);
             free_ns = begin_ns + SEC / 25;
             let request = RequestRecord {
@@ -183,4 +183,13 @@ fn every_line_fits_the_schema(path: &std::path::Path) {
             .collect();
         assert!(errors.is_empty(), "{errors:?}\n{line}");
     }
+}
+
+fn ns(secs: f64) -> u64 {
+    u64::try_from(
+        std::time::Duration::try_from_secs_f64(secs)
+            .unwrap()
+            .as_nanos(),
+    )
+    .unwrap()
 }

@@ -62,7 +62,7 @@ fn documented() -> String {
         .find(|part| part.starts_with("POST /api/chat"))
         .unwrap();
     let lines = part.lines().filter(|line| line.starts_with("{\"model\""));
-    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
     assert_eq!(text.lines().count(), 2);
     text
 }

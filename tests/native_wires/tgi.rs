@@ -53,7 +53,7 @@ fn documented() -> String {
     let events = part
         .lines()
         .filter(|line| line.starts_with("data: {\"index\""));
-    let text: String = events.map(|line| format!("{line}\n\n")).collect();
+    let text: String = events.flat_map(|line| [line, "\n\n"]).collect();
     assert_eq!(text.matches("data: ").count(), 3);
     text
 }

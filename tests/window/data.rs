@@ -255,7 +255,9 @@ pub(crate) fn run_of(
     let live = !matches!(state, RunState::Finished | RunState::Interrupted);
     let detail = if live { Detail::Live } else { Detail::Full };
     let mut accumulator = Accumulator::new(plan);
-    borders.iter().for_each(|border| accumulator.border(border));
+    for border in &borders {
+        accumulator.border(border);
+    }
     for record in records {
         accumulator.push(record);
     }

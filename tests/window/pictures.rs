@@ -126,7 +126,9 @@ fn the_measure_view() {
 }
 
 /// Runs of every load.
-const LOADS: [(&str, fn() -> RunData); 10] = [
+type Made = fn() -> RunData;
+
+const LOADS: [(&str, Made); 10] = [
     ("goals", loads::with_goals),
     ("open-live", loads::open_live),
     ("open-drops", loads::open_with_drops),

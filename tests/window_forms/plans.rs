@@ -337,7 +337,7 @@ fn target() -> impl Strategy<Value = Target> {
     )
         .prop_map(
             |(key, (model, api, protocol), s, headers, t, file, template)| Target {
-                template: template.or((protocol == Protocol::Http).then(Template::default)),
+                template: template.or_else(|| (protocol == Protocol::Http).then(Template::default)),
                 protocol,
                 model,
                 api_name: api.map(|name| format!("/{name}")),

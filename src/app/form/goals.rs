@@ -52,13 +52,16 @@ impl GoalRow {
         let limit = self.limit.trim();
         let at = percent.map(|p| format!(".p{p}")).unwrap_or_default();
         let text = format!("{}{at}:{limit}", self.metric.key());
-        text.parse().map_err(|_: String| match self.unit() {
-            Unit::Ms => format!("“{limit}” is no limit: write milliseconds, as in 500, or 1.5s"),
-            unit => format!(
-                "“{limit}” is no limit: write a number of {} above 0",
-                unit.label()
-            ),
-        })
+        text.parse()
+            .map_err(|_of_the_whole: String| match self.unit() {
+                Unit::Ms => {
+                    format!("“{limit}” is no limit: write milliseconds, as in 500, or 1.5s")
+                }
+                unit => format!(
+                    "“{limit}” is no limit: write a number of {} above 0",
+                    unit.label()
+                ),
+            })
     }
 
     pub fn unit(&self) -> Unit {

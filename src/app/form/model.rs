@@ -121,7 +121,7 @@ impl InputEntry {
     }
 }
 
-/// The line between two prompts of [`PromptSource::Blocks`].
+/// The line between two prompts of blocks.
 pub(super) const BLOCK_BORDER: &str = "---";
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -123,11 +123,10 @@ fn synthetic_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
                 Field::new("Of each", share).hint("50").unit("%").show(ui);
             },
         );
-        error_below(ui, errors.at("workload.sharing"));
     } else {
         choice_field(ui, "Prompts share", sharing, &sharings).on_hover_text(tip);
-        error_below(ui, errors.at("workload.sharing"));
     }
+    error_below(ui, errors.at("workload.sharing"));
 }
 
 /// A length in tokens: how it is drawn, and its numbers.

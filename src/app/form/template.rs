@@ -102,21 +102,17 @@ pub(super) const EXAMPLES: [Example; 3] = [
     },
 ];
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 fn chat_events() -> Template {
     Template {
         path: "/v1/chat/completions".to_owned(),
         body: "{\n  \"model\": {{model}},\n  \"messages\": {{messages}},\n  \"max_tokens\": {{max_tokens}},\n  \"stream\": true\n}".to_owned(),
         framing: Framing::Sse,
         token: "/choices/0/delta/content".to_owned(),
-        reasoning: some("/choices/0/delta/reasoning_content"),
-        done: some("[DONE]"),
-        error: some("/error"),
-        tokens_in: some("/usage/prompt_tokens"),
-        tokens_out: some("/usage/completion_tokens"),
+        reasoning: Some("/choices/0/delta/reasoning_content".to_owned()),
+        done: Some("[DONE]".to_owned()),
+        error: Some("/error".to_owned()),
+        tokens_in: Some("/usage/prompt_tokens".to_owned()),
+        tokens_out: Some("/usage/completion_tokens".to_owned()),
         ..Template::default()
     }
 }
@@ -127,10 +123,10 @@ fn json_lines() -> Template {
         body: "{\n  \"model\": \"{{model}}\",\n  \"prompt\": \"{{prompt}}\",\n  \"options\": {\"num_predict\": {{max_tokens}}}\n}".to_owned(),
         framing: Framing::Ndjson,
         token: "/response".to_owned(),
-        done: some("/done"),
-        error: some("/error"),
-        tokens_in: some("/prompt_eval_count"),
-        tokens_out: some("/eval_count"),
+        done: Some("/done".to_owned()),
+        error: Some("/error".to_owned()),
+        tokens_in: Some("/prompt_eval_count".to_owned()),
+        tokens_out: Some("/eval_count".to_owned()),
         ..Template::default()
     }
 }

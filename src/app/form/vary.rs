@@ -38,7 +38,7 @@ impl VaryRow {
                 "Give {field} its values with commas between, as in 16, 64, 256"
             ));
         }
-        format!("{field}={values}").parse().map_err(|_: String| {
+        format!("{field}={values}").parse().map_err(|_of_the_whole: String| {
             format!(
                 "“{values}” has an empty value: write values with commas between, as in 16, 64, 256"
             )

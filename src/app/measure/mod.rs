@@ -225,7 +225,7 @@ fn words(run: &RunData, key: &WordsKey, state: &MeasureUi) -> Words {
         head: model::head(run),
         findings: model::findings(run),
         tiles: model::tiles(run, focus, key.narrow),
-        table: model::stage_table(run, key.metric, key.narrow, key.wide),
+        table: model::stage_table(run, key.metric, model::Room::of((key.narrow, key.wide))),
         other: model::table(run, kind),
         kinds,
         kind,
@@ -246,10 +246,16 @@ pub struct Given<'a> {
 
 /// Draws the view into what is left of `ui`.
 pub fn measure_ui(ui: &mut Ui, given: Given<'_>, state: &mut MeasureUi, out: &mut Vec<Action>) {
+    let Given {
+        run,
+        empty,
+        controls,
+        level,
+    } = given;
     let area = ui.available_rect_before_wrap();
     let margin = if area.width() < SMALL { 12.0 } else { 16.0 };
-    let Some(run) = given.run else {
-        empty::empty_ui(ui, area.shrink(margin), given.empty, out);
+    let Some(run) = run else {
+        empty::empty_ui(ui, area.shrink(margin), empty, out);
         return;
     };
     let window = ui.ctx().content_rect().width();
@@ -281,7 +287,7 @@ pub fn measure_ui(ui: &mut Ui, given: Given<'_>, state: &mut MeasureUi, out: &mu
         narrow,
         margin,
     };
-    page.show(ui, area, state, (given.controls, given.level), out);
+    page.show(ui, area, state, (controls, level), out);
     state.words = cache;
 }
 

@@ -20,8 +20,18 @@ pub struct LevelField {
     pub is_entered: bool,
     /// The level asked for, for the stage it was asked in, until the run has it.
     wanted: Option<(StageIdx, f64)>,
-    /// Not sent yet, and since when; `None` for the time until the next tick knows.
-    pending: Option<Option<f64>>,
+    pending: Pending,
+}
+
+/// Whether a level that was stepped to is still to be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Pending {
+    #[default]
+    Nothing,
+    /// The next tick knows the time.
+    Stepped,
+    /// Nobody has stepped since then, in seconds.
+    Since(f64),
 }
 
 /// What the head of a live run offers.
@@ -164,11 +174,11 @@ impl AppState {
             Over::Rate => level.clamp(0.01, MAX_RATE),
         };
         self.level.wanted = Some((progress.stage, level));
-        self.level.pending = Some(None);
+        self.level.pending = Pending::Stepped;
     }
 
     fn send_level(&mut self) {
-        self.level.pending = None;
+        self.level.pending = Pending::Nothing;
         if let Some((_, level)) = self.level.wanted {
             self.command(Command::SetLevel(level));
         }
@@ -181,15 +191,18 @@ impl AppState {
         }
         if self.level.wanted.is_some() && self.why_not_level().is_some() {
             self.level.wanted = None;
-            self.level.pending = None;
+            self.level.pending = Pending::Nothing;
         }
-        match self.level.pending? {
-            None => {
-                self.level.pending = Some(Some(now_secs));
+        match self.level.pending {
+            Pending::Nothing => None,
+            Pending::Stepped => {
+                self.level.pending = Pending::Since(now_secs);
                 Some(SETTLE_SECS)
             }
-            Some(since) if now_secs - since < SETTLE_SECS => Some(SETTLE_SECS - (now_secs - since)),
-            Some(_) => {
+            Pending::Since(since) if now_secs - since < SETTLE_SECS => {
+                Some(SETTLE_SECS - (now_secs - since))
+            }
+            Pending::Since(_) => {
                 self.send_level();
                 None
             }
@@ -220,7 +233,7 @@ fn step_of(level: f64, over: Over) -> f64 {
     let tenth = level / 10.0;
     let power = 10f64.powf(tenth.max(1e-9).log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|s| s * power);
-    let step = step.filter(|s| *s <= tenth * 1.000_001).last();
+    let step = step.rev().find(|s| *s <= tenth * 1.000_001);
     let step = step.unwrap_or(power);
     match over {
         Over::Users => step.max(1.0),

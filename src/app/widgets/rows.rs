@@ -54,7 +54,7 @@ impl CellInk {
 }
 
 /// A row: its swatch, if the table has any, and its cells.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TableRow {
     /// Stage `i` of `n`.
     pub stage: Option<(usize, usize)>,
@@ -62,7 +62,7 @@ pub struct TableRow {
 }
 
 /// A table as words.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Table {
     pub header: Vec<String>,
     /// Columns at the left that hold words, and begin at their left edge.

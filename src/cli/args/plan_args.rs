@@ -146,10 +146,10 @@ pub struct LoadArgs {
     /// Requests of each stage: one number, or one for each.
     #[arg(long, value_name = "N[,N…]")]
     pub requests: Option<String>,
-    /// Of tiers: requests of each user [10 where no length is given].
+    /// Of tiers: requests of each user (10 where no length is given).
     #[arg(long, value_name = "R[,R…]")]
     pub requests_per_user: Option<String>,
-    /// Time of each stage: 10s, 1.5m [30s for rates, sweep and search where no length is given].
+    /// Time of each stage: 10s, 1.5m (30s for rates, sweep and search where no length is given).
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
     /// Of tiers. steady: each user goes on at once; burst: rounds released together; wave: rounds with a seeded 0–500 ms
@@ -157,7 +157,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "steady|burst|wave")]
     pub mode: Option<String>,
     /// Of rates, sweep and search: even gaps, those of many independent people (Poisson), or gamma gaps, burstier below
-    /// shape 1 [poisson].
+    /// shape 1 (default: poisson).
     #[arg(long, value_name = "constant|poisson|gamma:SHAPE")]
     pub arrival: Option<String>,
     /// Of rates and tiers: grow over the stage's time; TO is the stage's own rate or users, as linear:1..50.
@@ -166,22 +166,22 @@ pub struct LoadArgs {
     /// Of rates and replay: requests in flight at once at most.
     #[arg(long, value_name = "N")]
     pub max_in_flight: Option<String>,
-    /// Of rates and replay: at that limit wait, or do not send and count as dropped [queue].
+    /// Of rates and replay: at that limit wait, or do not send and count as dropped (default: queue).
     #[arg(long, value_name = "queue|drop")]
     pub when_full: Option<String>,
-    /// Of a sweep: users at once that find the most the server does [128].
+    /// Of a sweep: users at once that find the most the server does (default: 128).
     #[arg(long, value_name = "U")]
     pub max_users: Option<String>,
-    /// Of sweep and search: what changes, requests per second or users [rate].
+    /// Of sweep and search: what changes, requests per second or users (default: rate).
     #[arg(long, value_name = "rate|users")]
     pub over: Option<String>,
-    /// Of a search: the first load that is tried, in requests/s or users [1].
+    /// Of a search: the first load that is tried, in requests/s or users (default: 1).
     #[arg(long, value_name = "LOAD")]
     pub from: Option<String>,
-    /// Of a search: no load above this is tried, in requests/s or users [1000].
+    /// Of a search: no load above this is tried, in requests/s or users (default: 1000).
     #[arg(long, value_name = "LOAD")]
     pub max: Option<String>,
-    /// Of a replay: 2 sends twice as fast [1].
+    /// Of a replay: 2 sends twice as fast (default: 1).
     #[arg(long, value_name = "X")]
     pub time_scale: Option<String>,
     /// Cold requests before all else; never in the figures.

@@ -137,7 +137,7 @@ mod tests {
             "/detokenize" => {
                 let tokens = body["tokens"].as_array().unwrap().iter();
                 let text: String = tokens
-                    .map(|t| char::from(t.as_u64().unwrap() as u8))
+                    .map(|t| char::from(u8::try_from(t.as_u64().unwrap()).unwrap()))
                     .collect();
                 (200, json!({ (name): text }))
             }
@@ -169,7 +169,8 @@ mod tests {
                         "HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
                         text.len()
                     );
-                    stream.write_all((head + &text).as_bytes()).unwrap();
+                    stream.write_all(head.as_bytes()).unwrap();
+                    stream.write_all(text.as_bytes()).unwrap();
                 }
             })
             .unwrap();

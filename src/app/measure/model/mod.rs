@@ -14,7 +14,7 @@ use crate::domain::{
 
 pub(crate) use progress::values_of;
 pub use progress::{load_words, stage_words, variation_words};
-pub use stages::{StageRow, StageTable, stage_table};
+pub use stages::{Room, StageRow, StageTable, stage_table};
 pub use tables::{TableKind, table, tables};
 pub use tiles::tiles;
 
@@ -184,7 +184,9 @@ pub fn goals_words(stage: &StageSummary) -> Option<String> {
         if !words.is_empty() {
             words.push_str(", ");
         }
-        words.push_str(&format!("{} {what}", names.join(" and ")));
+        words.push_str(&names.join(" and "));
+        words.push(' ');
+        words.push_str(what);
     }
     Some(words)
 }

@@ -138,8 +138,26 @@ fn columns(run: &RunData) -> Vec<Column> {
     columns
 }
 
-/// `narrow` and `wide` say how much room the window has.
-pub fn stage_table(run: &RunData, metric: MetricId, narrow: bool, wide: bool) -> StageTable {
+/// How much room the window has for columns.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Room {
+    Narrow,
+    Usual,
+    Wide,
+}
+
+impl Room {
+    /// Of a window that is narrow, or wide, or neither.
+    pub fn of((narrow, wide): (bool, bool)) -> Self {
+        match (narrow, wide) {
+            (true, _) => Self::Narrow,
+            (false, true) => Self::Wide,
+            (false, false) => Self::Usual,
+        }
+    }
+}
+
+pub fn stage_table(run: &RunData, metric: MetricId, room: Room) -> StageTable {
     let m = metric.metric();
     let columns = columns(run);
     let is_full = columns.len() > USUAL.len();
@@ -155,8 +173,8 @@ pub fn stage_table(run: &RunData, metric: MetricId, narrow: bool, wide: bool) ->
     }
     let is_kept = |column: &Column| match column.rank {
         Rank::Always => true,
-        Rank::Roomy => !narrow,
-        Rank::Spare => !narrow && (wide || !is_full),
+        Rank::Roomy => room != Room::Narrow,
+        Rank::Spare => room == Room::Wide || (room == Room::Usual && !is_full),
     };
     let kept: Vec<bool> = columns.iter().map(is_kept).collect();
     for row in &mut rows {

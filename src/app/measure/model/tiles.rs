@@ -36,9 +36,7 @@ pub fn tiles(run: &RunData, focus: Option<StageIdx>, narrow: bool) -> Vec<Tile> 
         latency_tile(MetricId::E2e, stage, &at, narrow),
         output_tile(stage, narrow || has_goals),
     ];
-    if !has_goals {
-        tiles.push(requests_tile(run, stage, focus));
-    } else {
+    if has_goals {
         let mut goodput = goodput_tile(run, stage, focus);
         let goals = goals_tile(stage);
         // Seven would need a second row in a narrow window.
@@ -49,6 +47,8 @@ pub fn tiles(run: &RunData, focus: Option<StageIdx>, narrow: bool) -> Vec<Tile> 
         } else {
             tiles.extend([goodput, goals]);
         }
+    } else {
+        tiles.push(requests_tile(run, stage, focus));
     }
     tiles.push(errors_tile(run, stage));
     tiles.push(verdict_tile(run, narrow, if has_goals { 18 } else { 24 }));
@@ -186,8 +186,7 @@ fn goals_tile(stage: Option<&StageSummary>) -> Tile {
         .count();
     let note = match (overall(goals), goals.len()) {
         (_, 0) => String::new(),
-        (GoalVerdict::Met, _) => words.clone(),
-        (_, 1) => words.clone(),
+        (GoalVerdict::Met, _) | (_, 1) => words.clone(),
         (_, n) => format!("meets {n_met} of {n} goals"),
     };
     Tile {
