@@ -6,7 +6,7 @@ use std::process::Output;
 
 use inferometer::store::{check_text, preset};
 
-use crate::cli::{code, inferometer, text};
+use crate::cli::{code, inferometer, run, text};
 
 const URL: &str = "http://127.0.0.1:9/v1";
 
@@ -193,8 +193,8 @@ fn set_reaches_every_kind_of_load_field_by_field() {
     let home = tempfile::tempdir().unwrap();
     for (flags, sets) in [
         (
-            "--rate 7.5 --arrival constant --when-full drop",
-            "stages.0.rate=7.5 stages.0.load.arrival=constant stages.0.when_full=drop stages.0.duration_secs=30",
+            "--rate 7.5 --arrival constant --max-in-flight 3 --when-full drop",
+            "stages.0.rate=7.5 stages.0.load.arrival=constant stages.0.max_in_flight=3 stages.0.when_full=drop stages.0.duration_secs=30",
         ),
         (
             "--sweep 10",
@@ -328,6 +328,15 @@ fn what_contradicts_is_said_once_at_its_flag() {
             ],
         ),
         ("--vary-mode grid", vec![("--vary-mode", "--vary only")]),
+        ("--think 2s", vec![("--think", "--turns only")]),
+        (
+            "--sharing fixed",
+            vec![("--sharing", "--input-tokens or --replay only")],
+        ),
+        (
+            "--rate 5 --when-full drop",
+            vec![("--when-full", "add --max-in-flight")],
+        ),
         ("--protocol smtp", vec![("--protocol", "“smtp”")]),
         (
             "--template none.toml --protocol tgi",
@@ -354,6 +363,29 @@ fn what_contradicts_is_said_once_at_its_flag() {
                 "{flags}: {flag} {words}\n{said}"
             );
         }
+    }
+}
+
+/// What is told by the session, which looks at files, and not by the plan alone.
+#[test]
+fn what_is_found_when_a_run_is_to_start_is_said_at_its_flag() {
+    let home = tempfile::tempdir().unwrap();
+    for (flags, said) in [
+        ("--replay none.csv", "--replay: there is no such file"),
+        (
+            "--vary nosuch=1",
+            "--vary: nosuch=1: nosuch: there is no such field",
+        ),
+    ] {
+        let mut args = vec!["run", "--quiet", "--url", URL];
+        args.extend(flags.split(' '));
+        let output = run(home.path(), &args);
+        let stderr = text(&output.stderr);
+        assert_eq!(code(&output), 2, "{flags}: {stderr}");
+        assert!(
+            stderr.starts_with(&format!("inferometer: {said}")),
+            "{flags}: {stderr}"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::{DemoArgs, RunArgs, ShowArgs};
+use super::args::{DemoArgs, PlanArgs, RunArgs, ShowArgs};
 use super::door::Door;
 use super::keys::Keys;
 use super::progress::Progress;
@@ -30,6 +30,7 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
         Show {
             json: args.json,
             quiet: args.quiet,
+            flags: Some(&args.plan),
         },
     )
 }
@@ -53,6 +54,7 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
             Show {
                 json: args.json,
                 quiet: args.quiet,
+                flags: None,
             },
         ),
         Err(message) => super::fail(&message),
@@ -61,12 +63,14 @@ pub(super) fn demo(args: &DemoArgs) -> ExitCode {
 
 /// What `run` and `demo` share.
 #[derive(Clone, Copy)]
-struct Show {
+struct Show<'a> {
     json: bool,
     quiet: bool,
+    /// What made the plan: where an issue is told.
+    flags: Option<&'a PlanArgs>,
 }
 
-fn measure(plan: Plan, out: Option<PathBuf>, show: Show) -> ExitCode {
+fn measure(plan: Plan, out: Option<PathBuf>, show: Show<'_>) -> ExitCode {
     let mut door = match Door::open() {
         Ok(door) => door,
         Err(message) => return super::fail(&message),
@@ -82,7 +86,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: Show) -> ExitCode {
     if is_varied && !show.quiet {
         match crate::session::estimate(&plan) {
             Ok(estimate) => print::err(&estimate.to_string()),
-            Err(issues) => return ExitCode::from(refused(&issues, false)),
+            Err(issues) => return ExitCode::from(refused(issues, show, false)),
         }
     }
     door.send(Command::Start {
@@ -119,8 +123,8 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: Show) -> ExitCode {
 }
 
 /// A run, or several variations of one, as the terminal follows them.
-struct Following {
-    show: Show,
+struct Following<'a> {
+    show: Show<'a>,
     keys: Option<Keys>,
     latest: LiveSnapshot,
     is_varied: bool,
@@ -133,13 +137,13 @@ struct Following {
     codes: Vec<u8>,
 }
 
-impl Following {
+impl Following<'_> {
     /// Takes an event; the exit code where it is the last.
     fn event(&mut self, event: Event, door: &Door) -> Option<ExitCode> {
         match event {
             Event::Refused { issues } => {
                 self.progress.clear();
-                let code = refused(&issues, door.session.was_interrupted());
+                let code = refused(issues, self.show, door.session.was_interrupted());
                 if !self.is_varied || self.n_started == 0 {
                     return Some(ExitCode::from(code));
                 }
@@ -158,7 +162,7 @@ impl Following {
             Event::VariationRefused { values, issues, .. } => {
                 self.progress.clear();
                 print::err(&format!("{} did not start:", variant_words(&values)));
-                self.codes.push(refused(&issues, false));
+                self.codes.push(refused(issues, self.show, false));
             }
             Event::VariationsEnded { .. } => return Some(self.finish_variations(door)),
             Event::Failed { message } => {
@@ -251,9 +255,13 @@ const LOOKS_MAX: u32 = 25;
 /// The session's word for a target that did not answer.
 const UNREACHABLE: &str = "target.unreachable";
 
-/// Says every issue; the exit code.
-fn refused(issues: &[Issue], interrupted: bool) -> u8 {
-    for issue in issues {
+/// Says every issue, at its flag where one made it; the exit code.
+fn refused(issues: Vec<Issue>, show: Show<'_>, interrupted: bool) -> u8 {
+    let issues = match show.flags {
+        Some(flags) => super::plan::at_flags(issues, flags),
+        None => issues,
+    };
+    for issue in &issues {
         // What did not answer is no field to mend.
         let field = Some(format!("{}: ", issue.field)).filter(|_| issue.field != UNREACHABLE);
         print::err(&format!(
@@ -272,7 +280,7 @@ fn refused(issues: &[Issue], interrupted: bool) -> u8 {
     }
 }
 
-fn finish(run: &RunData, show: Show, interrupted: bool) -> ExitCode {
+fn finish(run: &RunData, show: Show<'_>, interrupted: bool) -> ExitCode {
     let mut text = if show.json {
         summary::json(run)
     } else {

@@ -113,7 +113,7 @@ impl Plan {
         }
         let searches = |s: &&Stage| matches!(s.load, Load::Search { .. });
         if self.goals.is_empty() && self.stages.iter().any(|s| searches(&s)) {
-            let message = "there are none, and a search looks for the load that meets them: add one, as in ttft.p95:500ms";
+            let message = "there are no goals, and a search looks for the load that meets them: add one, as in ttft.p95:500ms";
             found.add("goals", message);
         }
         for (i, vary) in self.vary.iter().enumerate() {

@@ -47,6 +47,23 @@ pub struct SearchFinding {
     pub probes: Vec<Probe>,
 }
 
+impl SearchFinding {
+    /// The largest load between what was found and what was missed whose probe does not tell: the search went on from
+    /// there by the share seen.
+    pub fn unsure(&self) -> Option<f64> {
+        let is_between = |level: &f64| {
+            self.found.is_none_or(|found| *level > found)
+                && self.missed_at.is_none_or(|missed| *level < missed)
+        };
+        let unsure = self.probes.iter();
+        let unsure = unsure.filter(|p| p.verdict == GoalVerdict::Unresolved);
+        unsure
+            .map(|p| p.level)
+            .filter(is_between)
+            .max_by(f64::total_cmp)
+    }
+}
+
 /// One stage of a search.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Probe {

@@ -49,6 +49,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct StageSummary {
     pub label: String,
+    /// Of a closed stage its users; of any other as many as were busy at once.
     pub users: u32,
     pub ok: u64,
     pub failed: u64,

@@ -79,12 +79,13 @@ async fn steady<D: Driver>(crew: &mut Crew<D>, running: &Arc<Running>, closed: &
 async fn go_on<D: Driver>(mut user: User<D>, shift: Shift, running: Arc<Running>) -> Back<D> {
     let mut give_up = running.give_up.subscribe();
     let until_ns = shift.1.map(|ns| running.began_ns.saturating_add(ns));
-    running
-        .sleep_until(running.began_ns.saturating_add(shift.0))
-        .await;
+    let from_ns = running.began_ns.saturating_add(shift.0);
+    running.sleep_until(from_ns).await;
     let mut sent = 0;
     loop {
+        // A conversation of the stage before may have been due in the pause: this stage asks for nothing before it begins.
         let due_ns = user.talk.as_ref().and_then(|talk| talk.due_ns);
+        let due_ns = due_ns.map(|ns| ns.max(from_ns));
         if let Some(due_ns) = due_ns {
             running.sleep_until(due_ns).await;
         }

@@ -290,7 +290,7 @@ pub fn check_visitors(plan: &Plan, adapter: &SharedAdapter) -> Result<(), Issue>
     Err(Issue::new(
         "mixed_traffic",
         format!(
-            "visits a Gradio app's pages and files, and this target speaks {}: leave the table out",
+            "visits a Gradio app's pages and files, and this target speaks {}: leave it out",
             protocol.label()
         ),
     ))

@@ -59,6 +59,11 @@ fn given(args: &PlanArgs) -> Vec<(&'static str, &'static str)> {
             "--output-tokens",
             prompts.output_tokens.is_some(),
         ),
+        (
+            "workload.tokenizer",
+            "--tokenizer",
+            prompts.tokenizer.is_some(),
+        ),
         ("workload.sharing", "--sharing", prompts.sharing.is_some()),
         ("workload.turns", "--turns", prompts.turns.is_some()),
         ("workload.think_secs", "--think", prompts.think.is_some()),

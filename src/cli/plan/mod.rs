@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use super::args::PlanArgs;
 use super::{exit, print};
-use crate::domain::{GOAL_PRESETS, Goal, GoalPreset, Issue, Plan, Vary, VaryMode};
+use crate::domain::{GOAL_PRESETS, Goal, GoalPreset, Issue, Load, Plan, Stage, Vary, VaryMode};
 use crate::session;
 
 /// The plan that the arguments ask for.
@@ -37,8 +37,11 @@ pub(super) fn plan_from_args(args: &PlanArgs) -> Result<Plan, Vec<String>> {
             )),
         }
     }
+    if issues.is_empty() && plan.vary.is_empty() {
+        idle(&plan, args, &mut issues);
+    }
     if issues.is_empty() {
-        issues = flags::named(plan.check(), args);
+        issues = at_flags(plan.check(), args);
     }
     if plan.target.sends_key_in_clear() && !args.target.key_over_http {
         let host = &plan.target.url;
@@ -53,6 +56,42 @@ pub(super) fn plan_from_args(args: &PlanArgs) -> Result<Plan, Vec<String>> {
         Ok(plan)
     } else {
         Err(issues.iter().map(line).collect())
+    }
+}
+
+/// Issues at the flags that made what is wrong, else at the fields.
+pub(super) fn at_flags(issues: Vec<Issue>, args: &PlanArgs) -> Vec<Issue> {
+    flags::named(issues, args)
+}
+
+/// Flags that would change nothing of what is sent, whatever else is varied.
+fn idle(plan: &Plan, args: &PlanArgs, issues: &mut Vec<Issue>) {
+    let (workload, prompts) = (&plan.workload, &args.prompts);
+    if prompts.think.is_some() && workload.turns == 1 {
+        issues.push(Issue::new("--think", "goes with --turns only"));
+    }
+    let is_replay = |s: &Stage| matches!(s.load, Load::Replay { .. });
+    let is_synthetic = workload.input_tokens.is_some() || plan.stages.iter().any(is_replay);
+    if prompts.sharing.is_some() && !is_synthetic {
+        let message = "goes with --input-tokens or --replay only";
+        issues.push(Issue::new("--sharing", message));
+    }
+    let has_no_limit = |s: &Stage| {
+        matches!(
+            s.load,
+            Load::Open {
+                max_in_flight: None,
+                ..
+            } | Load::Replay {
+                max_in_flight: None,
+                ..
+            }
+        )
+    };
+    let drops = args.load.when_full.as_deref() == Some("drop");
+    if drops && plan.stages.iter().any(has_no_limit) {
+        let message = "“drop” needs a limit to drop at: add --max-in-flight N";
+        issues.push(Issue::new("--when-full", message));
     }
 }
 
@@ -156,7 +195,7 @@ pub(super) fn show(args: &PlanArgs) -> ExitCode {
             print::out(&text, exit::OK)
         }
         Err(issues) => {
-            let issues = flags::named(issues, args);
+            let issues = at_flags(issues, args);
             refused(&issues.iter().map(line).collect::<Vec<_>>())
         }
     }

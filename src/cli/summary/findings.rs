@@ -43,6 +43,14 @@ fn level(level: f64, over: Over) -> String {
     }
 }
 
+/// `8 users meet the goals`, `1 user meets the goals`.
+fn meets(level: f64, over: Over) -> &'static str {
+    match over {
+        Over::Users if level > 1.0 => "meet the goals",
+        _ => "meets the goals",
+    }
+}
+
 fn sweep_found(sweep: &SweepFinding, run: &RunData, out: &mut String) {
     let best = sweep.best.and_then(|at| run.plan().stage(at));
     let (Some(stage), Some(rate)) = (best, sweep.max_request_rate) else {
@@ -65,22 +73,42 @@ fn sweep_found(sweep: &SweepFinding, run: &RunData, out: &mut String) {
 }
 
 fn search_found(search: &SearchFinding, out: &mut String) {
+    let unsure = search.unsure();
     let found = match (search.found, search.missed_at) {
         (Some(found), Some(missed)) => format!(
-            "{} meets the goals, {} does not",
+            "{} {}, {} does not",
             level(found, search.over),
+            meets(found, search.over),
             level(missed, search.over)
         ),
         (Some(found), None) => format!(
-            "{} meets the goals, and no more was tried",
-            level(found, search.over)
+            "{} {}{}",
+            level(found, search.over),
+            meets(found, search.over),
+            match unsure {
+                Some(_) => "",
+                None => ", and no more was tried",
+            }
         ),
+        (None, Some(missed)) if unsure.is_some() => {
+            format!("{} does not meet the goals", level(missed, search.over))
+        }
         (None, Some(missed)) => format!("not even {} meets the goals", level(missed, search.over)),
         (None, None) => {
             "too few requests tell whether a load meets the goals: give each probe more".to_owned()
         }
     };
     writeln!(out, "\nSearch: {found}").ok();
+    // Where nothing is told, the line above says so already.
+    let is_bounded = search.found.is_some() || search.missed_at.is_some();
+    if let Some(unsure) = unsure.filter(|_| is_bounded) {
+        writeln!(
+            out,
+            "  up to {} it may: too few requests tell",
+            level(unsure, search.over)
+        )
+        .ok();
+    }
     if let Some(goal) = search
         .binding
         .as_ref()

@@ -8,7 +8,7 @@ mod variations;
 use std::fmt::Write as _;
 
 use super::print::visible;
-use crate::domain::{MetricId, OutcomeKind, Phase, Point, RunData, variant_words};
+use crate::domain::{ErrorClass, MetricId, OutcomeKind, Phase, Point, RunData, variant_words};
 
 pub(super) use stage::goals_line;
 pub(super) use variations::{json_of_several, text_of_several, variations};
@@ -56,7 +56,9 @@ pub(super) fn text(run: &RunData) -> String {
     }
     cold(run, &mut out);
     findings::all(run, &mut out);
-    for error in &run.summary.errors {
+    // What was dropped stands at its stage already.
+    let ended = |e: &&ErrorClass| e.outcome != OutcomeKind::Dropped;
+    for error in run.summary.errors.iter().filter(ended) {
         let kind = error.kind.map_or("not finished", |k| k.label());
         let status = error.status.map(|s| format!(" {s}")).unwrap_or_default();
         writeln!(
@@ -158,7 +160,7 @@ fn cold(run: &RunData, out: &mut String) {
         };
         writeln!(
             out,
-            "  {} when cold costs {} more than the warm median{interval}",
+            "  {}, cold minus warm median: {}{interval}",
             id.metric().label,
             secs(penalty.value)
         )

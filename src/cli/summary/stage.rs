@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::table::Table;
 use crate::cli::print::visible;
 use crate::domain::{
-    Distribution, GoalResult, Load, MetricId, RunData, StageIdx, StageSummary, Unit, overall,
+    Distribution, GoalResult, Load, MetricId, OutcomeKind, Phase, Point, RunData, StageIdx,
+    StageSummary, Unit, overall,
 };
 
 /// The blocks of a stage, in the words of the small scripts that people come from.
@@ -133,8 +134,25 @@ fn sent(i: usize, stage: &StageSummary, run: &RunData, out: &mut String) {
     let idx = StageIdx::from_index(i);
     let asked = run.plan().stage(idx).map(|s| &s.load);
     if let (Some(sent), Some(Load::Open { rate, ramp, .. })) = (stage.sent_rate, asked) {
-        let ramp = ramp.map(|r| format!(" (ramp {r})")).unwrap_or_default();
-        writeln!(out, "  sent {sent:.2} of {rate} req/s asked{ramp}").ok();
+        // The rate is where a ramp ends: what it asked for on the mean is less.
+        match ramp {
+            Some(ramp) => writeln!(out, "  sent {sent:.2} req/s over the ramp {ramp}").ok(),
+            None => writeln!(out, "  sent {sent:.2} of {rate} req/s asked").ok(),
+        };
+    }
+    let is_after = |p: &&Point| {
+        let has_ended = matches!(p.outcome, OutcomeKind::Ok | OutcomeKind::Failed);
+        p.stage == idx && p.phase == Phase::Drain && has_ended
+    };
+    match run.points.iter().filter(is_after).count() {
+        0 => {}
+        n => {
+            writeln!(
+                out,
+                "  {n} more ended after the stage's time: in the goals, and in no other figure"
+            )
+            .ok();
+        }
     }
     let border = run.borders.iter().find(|b| b.stage == idx);
     if let Some(why) = border.and_then(|b| b.stopped.as_deref()) {

@@ -421,6 +421,28 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_load_that_does_not_tell_is_named_where_it_is_between() {
+        let mut run = Unfolding::new(search(), &["ttft.p95:500ms"]);
+        run.rate(MadeBy::Probe, 5.0, 20, |_| 100.0);
+        assert_eq!(run.summary().search.unwrap().unsure(), Some(5.0));
+        run.rate(MadeBy::Probe, 10.0, 200, |_| 100.0);
+        assert_eq!(run.summary().search.unwrap().unsure(), None);
+        for (rate, n, ttft) in [(20.0, 20, 100.0), (40.0, 200, 900.0), (30.0, 20, 100.0)] {
+            run.rate(MadeBy::Probe, rate, n, move |_| ttft);
+        }
+        let found = run.summary().search.unwrap();
+        assert_eq!((found.found, found.missed_at), (Some(10.0), Some(40.0)));
+        assert_eq!(found.unsure(), Some(30.0));
+    }
+
+    #[test]
+    fn an_open_stage_has_as_many_users_as_were_busy_and_not_as_many_as_it_might_have() {
+        let mut run = Unfolding::new(search(), &["ttft.p95:500ms"]);
+        run.rate(MadeBy::Probe, 5.0, 20, |_| 100.0);
+        assert_eq!(run.summary().stages[0].users, 1);
+    }
+
+    #[test]
     fn a_probe_that_was_stopped_as_saturated_has_missed_whatever_its_first_requests_say() {
         let mut run = Unfolding::new(search(), &["ttft.p95:500ms"]);
         for rate in [10.0, 20.0] {

@@ -219,7 +219,7 @@ impl StageData {
         let n_ended = self.ok + self.failed;
         StageSummary {
             label: self.label.clone(),
-            users: self.users,
+            users: self.n_users(),
             ok: self.ok,
             failed: self.failed,
             cancelled: self.cancelled,
@@ -240,6 +240,15 @@ impl StageData {
             token_source: self.worst_source,
             tokens_per_chunk: share(self.counted_tokens, self.counted_events),
             metrics,
+        }
+    }
+
+    /// The users of the plan; where it names none, those that were seen: an idle one is sent again before a new one is made.
+    fn n_users(&self) -> u32 {
+        if self.is_open {
+            u32::try_from(self.seen_users.len()).unwrap_or(u32::MAX)
+        } else {
+            self.users
         }
     }
 

@@ -120,7 +120,7 @@ impl Load {
                 };
                 if !(*from >= least && *max >= *from && *max <= most) {
                     let message = format!(
-                        "from “{from}” to “{max}” is no range of {}: it must go up, and not above {most}",
+                        "from “{from}” to “{max}” is no range of {}: it must go up from above 0, and not above {most}",
                         over.unit()
                     );
                     found.add(format!("{field}.max"), message);

@@ -65,6 +65,7 @@ pub(super) fn unresolved(facts: &Facts<'_>, ledger: &mut Ledger) {
         let (goal, what) = (result.goal, counted(result));
         let others = match open.len() {
             1 => String::new(),
+            2 => ", and 1 more stage is no clearer".to_owned(),
             n => format!(", and {} more stages are no clearer", n - 1),
         };
         let finding = format!(

@@ -277,6 +277,22 @@ fn littles_law_by_the_engines_count() {
 }
 
 #[test]
+fn answers_as_short_as_reading_may_be_late_are_no_fault_of_the_books() {
+    let mut case = clean();
+    case.plan = plan("1", "400");
+    for (seq, r) in (0..400_u32).zip(&mut case.records) {
+        *r = streamed(u64::from(seq), 5.0 * f64::from(seq), 3.0, &[0.5; 2]);
+        r.due_ns = Some(r.dispatched_ns);
+    }
+    case.run.in_flight = vec![InFlight {
+        stage: StageIdx(0),
+        mean: 0.95,
+        held: None,
+    }];
+    assert_eq!(case.judge().0.reasons, Vec::<String>::new());
+}
+
+#[test]
 fn more_in_flight_than_users() {
     let mut case = clean();
     case.plan = plan("9", "400");

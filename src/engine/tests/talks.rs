@@ -110,6 +110,17 @@ async fn thinking_ends_with_the_stage() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_that_came_due_between_two_stages_is_due_when_the_second_begins() {
+    let mut plan = plan("1, 1", ClosedMode::Steady, TierLength::RequestsPerUser("2"));
+    plan.pause_secs = 1.0;
+    let left = talking(plan, 3, 0.1, |_| Act::Take(100)).run().await;
+    let all: Vec<_> = turns(&left).iter().map(|t| (t.1, t.2, t.3)).collect();
+    assert_eq!(all, [(0, 0, 0), (0, 1, 200), (0, 2, 1_400), (1, 0, 1_500)]);
+    let third = &by_seq(&left)[2];
+    assert_eq!(third.due_ns, Some(third.dispatched_ns));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_arrival_begins_a_conversation_whose_turns_follow() {
     let plan = open_plan(2.0, ArrivalProcess::Constant, 2.0);
     let left = talking(plan, 3, 0.3, |_| Act::Take(100)).run().await;
