@@ -84,7 +84,9 @@ async fn go_on<D: Driver>(mut user: User<D>, shift: Shift, running: Arc<Running>
         .await;
     let mut sent = 0;
     loop {
+        // One that was due before this stage began had to wait for it.
         let due_ns = user.talk.as_ref().and_then(|talk| talk.due_ns);
+        let due_ns = due_ns.map(|ns| ns.max(running.began_ns));
         if let Some(due_ns) = due_ns {
             running.sleep_until(due_ns).await;
         }
