@@ -44,11 +44,18 @@ pub fn requests(run: &RunData, id: MetricId) -> Chart {
     }
 }
 
+const FEWEST: f64 = 9.0;
+
+/// The order of sending, with room for ten: the first few of a run are no wider than they will be.
 fn order_axis(points: &[&Point]) -> Axis {
     let first = points.first().map_or(0.0, |p| p.seq as f64);
     let last = points.last().map_or(1.0, |p| p.seq as f64);
     let room = ((last - first) * 0.025).max(0.7);
-    Axis::new("", AxisKind::Number, (first - room, last + room))
+    Axis::new(
+        "",
+        AxisKind::Number,
+        (first - room, last.max(first + FEWEST) + room),
+    )
 }
 
 fn is_ok(point: &Point) -> bool {

@@ -215,7 +215,7 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             }
         }
     }
-    hline_names(painter, theme, map, pane, hidden);
+    hline_names(painter, theme, map, pane, hidden, &taken);
     end_labels(painter, theme, map, pane, hidden);
     rule_names(painter, theme, map, pane, hidden);
 }

@@ -76,6 +76,7 @@ pub(super) fn hline_names(
     map: &Map,
     pane: &Pane,
     hidden: &BTreeSet<usize>,
+    taken: &[Rect],
 ) {
     for mark in shown(pane, hidden) {
         let Shape::HLine { at, label, .. } = &mark.shape else {
@@ -97,7 +98,9 @@ pub(super) fn hline_names(
         ];
         let covered = |(at, anchor): (Pos2, Align2)| {
             let plate = anchor.anchor_size(at, vec2(width, 13.0)).expand(4.0);
-            n_inside(pane, map, hidden, plate)
+            // Words over words are worse than words over dots.
+            let n_names = taken.iter().filter(|t| t.intersects(plate)).count();
+            (n_names, n_inside(pane, map, hidden, plate))
         };
         let (at, anchor) = if covered(right) < covered(left) {
             right
@@ -231,6 +234,14 @@ pub(super) fn end_labels(
         -2.0
     };
     let down = (map.rect.top() + top - free).max(0.0);
+    let rules: Vec<f32> = shown(pane, hidden)
+        .filter_map(|m| match &m.shape {
+            Shape::VLine { at, label, .. } if label != "now" && map.shows_x(*at) => {
+                Some(map.x(*at))
+            }
+            _ => None,
+        })
+        .collect();
     for ((at, words, ink), y) in labels.into_iter().rev().zip(placed) {
         let y = y + down;
         let strong = ink == theme.text;
@@ -240,7 +251,14 @@ pub(super) fn end_labels(
             Text::Caption
         };
         let width = widgets::text_width(painter, words, kind);
-        let x = (at.x + 9.0).min(map.rect.right() + 8.0 - width);
+        // Not across a rule, beside which its name stands.
+        let mut x = at.x + 9.0;
+        for rule in &rules {
+            if x - PLATE <= *rule && *rule <= x + width + PLATE {
+                x = rule + 6.0;
+            }
+        }
+        let x = x.min(map.rect.right() + 8.0 - width);
         plated(
             painter,
             theme,

@@ -31,15 +31,16 @@ pub(super) fn head_ui(
             ui.spacing_mut().item_spacing.x = 8.0;
             if run.is_live() {
                 let narrow = area.width() < 760.0;
+                // The controls stay in their place when a second stage brings the switch.
+                if model::progress(run).is_some() {
+                    controls_ui(ui, controls, level, narrow, out);
+                }
                 if !narrow && head.stage.is_some_and(|(_, n)| n > 1) {
                     let options = [
                         (Scope::ThisStage, "This stage"),
                         (Scope::AllStages, "All stages"),
                     ];
                     Switch::new("Numbers of", scope, &options).show(ui);
-                }
-                if model::progress(run).is_some() {
-                    controls_ui(ui, controls, level, narrow, out);
                 }
             } else {
                 ended_buttons(ui, run, area.width() < 760.0, out);

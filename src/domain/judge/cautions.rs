@@ -2,7 +2,7 @@
 
 use crate::stats;
 
-use super::super::{Caution, CautionId, MetricId, Protocol, ServerFacts, StageIdx};
+use super::super::{Caution, CautionId, MadeBy, MetricId, Protocol, ServerFacts, StageIdx};
 use super::{
     BUFFERING_MIN_GAPS, Facts, GRADIO_WITHOUT_POLLING, Ledger, MAX_CLIENT_LATE_P99_MS,
     MAX_SHORT_GAP_SHARE, MAX_SLIP_P99_MS, MAX_SLIP_SHARE_OF_TTFT, MAX_TICK_MS,
@@ -137,8 +137,18 @@ fn saturated(facts: &Facts<'_>, ledger: &mut Ledger) {
     ledger.doubt(found);
 }
 
+/// A stage that a person paused or changed went on as the next one with the rest of its quota.
 fn stopped_early(facts: &Facts<'_>) -> Option<Caution> {
-    let border = facts.borders.iter().find(|b| b.stopped.is_some())?;
+    let goes_on = |stage: StageIdx| {
+        let mut next = facts.borders.iter();
+        next.any(|b| {
+            let made = b.made.as_ref().map(|made| made.why);
+            b.stage.index() == stage.index() + 1
+                && matches!(made, Some(MadeBy::Changed | MadeBy::Resumed))
+        })
+    };
+    let mut ended = facts.borders.iter().filter(|b| b.stopped.is_some());
+    let border = ended.find(|b| !goes_on(b.stage))?;
     let i = border.stage.index();
     let why = border.stopped.as_deref().unwrap_or_default();
     Some(caution(

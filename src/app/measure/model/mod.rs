@@ -55,8 +55,12 @@ pub fn progress(run: &RunData) -> Option<&Progress> {
 /// Share of failed requests above which a stage is not a good one, and is drawn hollow.
 pub const ERRORS_HIGH: f64 = 0.01;
 
-/// The stage with the highest output (tokens, else requests, a second) among those with few errors.
+/// The stage that a search found; else the one with the highest output (tokens, else requests, a second) among those with
+/// few errors.
 fn best(run: &RunData) -> Option<StageIdx> {
+    if let Some(stage) = answer(run) {
+        return Some(stage);
+    }
     let stages = &run.summary.stages;
     let with_data = |few_errors: bool| {
         let usable = stages.iter().enumerate().filter(move |(_, s)| {
@@ -66,6 +70,17 @@ fn best(run: &RunData) -> Option<StageIdx> {
     };
     let found = with_data(true).or_else(|| with_data(false));
     found.map(|(i, _)| StageIdx::from_index(i))
+}
+
+/// The highest load of a search that meets the goals; where none is sure to, the highest that may.
+fn answer(run: &RunData) -> Option<StageIdx> {
+    let probes = &run.summary.search.as_ref()?.probes;
+    let highest = |verdict: GoalVerdict| {
+        let these = probes.iter().filter(move |p| p.verdict == verdict);
+        these.max_by(|a, b| a.level.total_cmp(&b.level))
+    };
+    let probe = highest(GoalVerdict::Met).or_else(|| highest(GoalVerdict::Unresolved))?;
+    Some(probe.stage)
 }
 
 fn speed(stage: &StageSummary) -> f64 {
@@ -148,7 +163,7 @@ pub fn started(rfc3339: &str) -> String {
 /// Whether the stage that the run is spoken of by keeps to its goals, in words.
 fn goals_badge(run: &RunData) -> Option<(Level, String)> {
     let stage = run.summary.stages.get(best(run)?.index())?;
-    let words = goals_words(stage)?;
+    let words = goals_words(stage)?.replacen("meets", "Meets", 1);
     let level = match overall(&stage.goals) {
         GoalVerdict::Met => Level::Good,
         GoalVerdict::Missed => Level::Caution,
@@ -157,7 +172,7 @@ fn goals_badge(run: &RunData) -> Option<(Level, String)> {
     Some((level, words))
 }
 
-/// `Meets 2 of 3 goals, TTFT p95 missed`; nothing where there are no goals.
+/// `meets 2 of 3 goals, TTFT p95 missed`; nothing where there are no goals.
 pub fn goals_words(stage: &StageSummary) -> Option<String> {
     let n = stage.goals.len();
     let of = |verdict: GoalVerdict| {
@@ -172,10 +187,10 @@ pub fn goals_words(stage: &StageSummary) -> Option<String> {
     let open: Vec<String> = of(GoalVerdict::Unresolved).collect();
     let mut words = match (n, n_met) {
         (0, _) => return None,
-        (1, 1) => "Meets its goal".to_owned(),
-        (n, met) if n == met => format!("Meets all {n} goals"),
+        (1, 1) => "meets its goal".to_owned(),
+        (n, met) if n == met => format!("meets all {n} goals"),
         (1, _) => String::new(),
-        (n, met) => format!("Meets {met} of {n} goals"),
+        (n, met) => format!("meets {met} of {n} goals"),
     };
     for (names, what) in [(missed, "missed"), (open, "not told yet")] {
         if names.is_empty() {

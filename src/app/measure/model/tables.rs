@@ -224,13 +224,19 @@ fn probes(run: &RunData) -> Table {
     }
 }
 
-/// The turns of the first stage that has any; several stages have a row for each of their turns.
+/// A row for each turn of each stage; where several stages have turns it names the stage too.
 fn turns(run: &RunData) -> Table {
     let n = run.summary.stages.len();
+    let with_turns = run.summary.stages.iter().filter(|s| !s.turns.is_empty());
+    let is_only = with_turns.count() < 2;
+    let name = |i: usize, turn: &TurnSummary| match run.summary.stages.get(i) {
+        Some(stage) if !is_only => format!("{}, turn {}", stage.label, turn.turn + 1),
+        _ => format!("Turn {}", turn.turn + 1),
+    };
     let row = |i: usize, turn: &TurnSummary| TableRow {
         stage: Some((i, n)),
         cells: vec![
-            plain(format!("Turn {}", turn.turn + 1)),
+            plain(name(i, turn)),
             count(turn.n),
             or_unknown(turn.ttft_p50, format::ms),
             or_unknown(turn.ttft_p95, format::ms),

@@ -4,7 +4,7 @@ use super::{current, goals_words, progress};
 use crate::app::widgets::{Level, Tile};
 use crate::chart::format;
 use crate::domain::{
-    GoalVerdict, MetricId, RunData, RunState, StageIdx, StageSummary, TokenSource, overall,
+    GoalVerdict, MetricId, Over, RunData, RunState, StageIdx, StageSummary, TokenSource, overall,
 };
 use crate::stats::least_n;
 
@@ -21,15 +21,16 @@ pub fn tiles(run: &RunData, focus: Option<StageIdx>, narrow: bool) -> Vec<Tile> 
     let live = run.is_live();
     let stage = focus.and_then(|f| run.summary.stages.get(f.index()));
     let at = match stage {
-        Some(stage) if !live || focus != current(run) => format!(" at {}", stage.label),
-        _ => String::new(),
+        Some(stage) if !live || focus != current(run) => stage.label.as_str(),
+        _ => "",
     };
-    // Seven tiles beside each other are as tight as six in a narrow window; “users” goes without saying then.
+    // Seven tiles beside each other are as tight as six in a narrow window.
     let has_goals = !run.plan().goals.is_empty();
     let at = match (narrow, has_goals) {
+        _ if at.is_empty() => String::new(),
         (true, _) => String::new(),
-        (false, true) => at.trim_end_matches(" users").to_owned(),
-        (false, false) => at,
+        (false, true) => tight(run, at),
+        (false, false) => format!(" at {at}"),
     };
     let mut tiles = vec![
         latency_tile(MetricId::Ttft, stage, &at, narrow),
@@ -53,6 +54,17 @@ pub fn tiles(run: &RunData, focus: Option<StageIdx>, narrow: bool) -> Vec<Tile> 
     tiles.push(errors_tile(run, stage));
     tiles.push(verdict_tile(run, narrow, if has_goals { 18 } else { 24 }));
     tiles
+}
+
+/// The stage's name where there is little room: `users` goes without saying where every stage has them.
+fn tight(run: &RunData, label: &str) -> String {
+    let stages = &run.plan().stages;
+    let only_users = stages.iter().all(|s| s.load.over() == Some(Over::Users));
+    if only_users {
+        return format!(" at {}", label.trim_end_matches(" users"));
+    }
+    let per_second = label.replace(" req/s", "/s");
+    format!(", {}", if label.len() > 9 { &per_second } else { label })
 }
 
 fn latency_tile(id: MetricId, stage: Option<&StageSummary>, at: &str, narrow: bool) -> Tile {
@@ -180,14 +192,13 @@ fn goals_tile(stage: Option<&StageSummary>) -> Tile {
         |s| split(&s),
     );
     let words = stage.and_then(goals_words).unwrap_or_default();
-    let n_met = goals
-        .iter()
-        .filter(|r| r.verdict == GoalVerdict::Met)
-        .count();
+    let n_of = |verdict| goals.iter().filter(|r| r.verdict == verdict).count();
+    let n_open = n_of(GoalVerdict::Unresolved);
     let note = match (overall(goals), goals.len()) {
         (_, 0) => String::new(),
         (GoalVerdict::Met, _) | (_, 1) => words.clone(),
-        (_, n) => format!("meets {n_met} of {n} goals"),
+        (GoalVerdict::Missed, n) => format!("misses {} of {n} goals", n_of(GoalVerdict::Missed)),
+        (GoalVerdict::Unresolved, n) => format!("{n_open} of {n} unresolved"),
     };
     Tile {
         label: "Within goals".to_owned(),
