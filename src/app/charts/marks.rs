@@ -215,9 +215,9 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             }
         }
     }
-    hline_names(painter, theme, map, pane, hidden, &taken);
+    let named = hline_names(painter, theme, map, pane, hidden, &taken);
     end_labels(painter, theme, map, pane, hidden);
-    rule_names(painter, theme, map, pane, hidden);
+    rule_names(painter, theme, map, pane, hidden, named);
 }
 
 pub(super) fn shown<'a>(

@@ -22,8 +22,8 @@ pub(super) fn rule_names(
     map: &Map,
     pane: &Pane,
     hidden: &BTreeSet<usize>,
+    mut taken: Vec<Rect>,
 ) {
-    let mut taken: Vec<Rect> = Vec::new();
     for mark in shown(pane, hidden) {
         let Shape::VLine {
             at, label, side, ..
@@ -77,7 +77,8 @@ pub(super) fn hline_names(
     pane: &Pane,
     hidden: &BTreeSet<usize>,
     taken: &[Rect],
-) {
+) -> Vec<Rect> {
+    let mut named = Vec::new();
     for mark in shown(pane, hidden) {
         let Shape::HLine { at, label, .. } = &mark.shape else {
             continue;
@@ -107,8 +108,10 @@ pub(super) fn hline_names(
         } else {
             left
         };
+        named.push(anchor.anchor_size(at, vec2(width, 13.0)).expand(4.0));
         plated(painter, theme, at, anchor, label, (Text::Caption, ink));
     }
+    named
 }
 
 /// Dots and corners of lines in that place; none where there are so many that every place has some.
