@@ -274,7 +274,20 @@ fn usage_errors_are_2_and_name_the_field() {
             vec!["run", "--url", "http://10.1.2.3/v1", "--key-env", "HOME"],
             "--key-over-http",
         ),
-        (vec!["show", "/nonexistent.run.jsonl"], "nonexistent"),
+        (
+            vec![
+                "run",
+                "--url",
+                "http://127.0.0.1:9/v1",
+                "--protocol",
+                "http",
+            ],
+            "--template: is missing",
+        ),
+        (
+            vec!["show", "/nonexistent.run.jsonl"],
+            "inferometer: the file cannot be read",
+        ),
     ] {
         let output = run(home.path(), &args);
         assert_eq!(code(&output), 2, "{args:?}: {}", text(&output.stderr));
@@ -592,6 +605,10 @@ fn the_demo_runs_in_the_terminal_where_there_is_no_display() {
         "{said}\n{}",
         text(&output.stderr)
     );
+    // On a machine that is free the first run that a person sees has nothing to doubt.
+    for doubt in ["that ended well", "max_tokens", "prompt"] {
+        assert!(!said.contains(doubt), "“{doubt}” is in\n{said}");
+    }
     for needed in ["Time to first token", "Stage 3 of 3", "Cold", "Saved "] {
         assert!(said.contains(needed), "“{needed}” is missing in\n{said}");
     }

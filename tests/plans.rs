@@ -341,7 +341,7 @@ fn presets_are_good_plans_and_say_what_they_are_for() {
     let demo = store::preset("demo").unwrap().plan().unwrap();
     let levels: Vec<f64> = demo.stages.iter().map(|s| s.load.level()).collect();
     assert_eq!(levels, [1.0, 4.0, 16.0]);
-    assert_eq!(demo.n_requests(), Some(121));
+    assert_eq!(demo.n_requests(), Some(241));
 }
 
 #[track_caller]

@@ -500,7 +500,7 @@ fn a_plan_that_does_not_fit_the_gradio_app_is_refused_with_what_fits() {
     );
     refused(
         &with(&["--api-name", "/chat", "--input", "delay=fast"]),
-        &["workload.inputs.delay", "fast", "number from 0 to 1"],
+        &["--input", "“delay”", "“fast”", "number from 0 to 1"],
     );
     refused(
         &with(&[
@@ -509,7 +509,7 @@ fn a_plan_that_does_not_fit_the_gradio_app_is_refused_with_what_fits() {
             "--input",
             r#"image={"file":"/nonexistent.png"}"#,
         ]),
-        &["workload.inputs.image", "nonexistent.png"],
+        &["--input", "“image”", "nonexistent.png"],
     );
 }
 

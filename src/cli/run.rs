@@ -1,7 +1,7 @@
 //! `run`, `show` and `demo`: a session, its progress on stderr, the summary on stdout.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -320,7 +320,7 @@ pub(super) fn show(args: &ShowArgs) -> ExitCode {
     for path in &args.runs {
         match crate::session::open_run(path) {
             Ok(run) => runs.push(Arc::new(run)),
-            Err(message) => return super::fail(&format!("{}: {message}", shown(path))),
+            Err(message) => return super::fail(&message),
         }
     }
     let text = match (runs.as_slice(), args.json) {
@@ -329,8 +329,4 @@ pub(super) fn show(args: &ShowArgs) -> ExitCode {
         (runs, false) => summary::text_of_several(runs),
     };
     print::out(&text, exit::OK)
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -61,6 +61,8 @@ pub enum CautionId {
     EndsRefused,
     /// Kept connections had to be made again.
     Reconnected,
+    /// More than 1 % of a stage's requests failed, and not all of them.
+    Failed,
     /// Arrivals were not sent, because as many requests were in flight as the plan allows.
     Dropped,
     /// Too few requests to tell whether a goal is met.

@@ -35,7 +35,11 @@ fn given(args: &PlanArgs) -> Vec<(&'static str, &'static str)> {
     let (target, prompts, load) = (&args.target, &args.prompts, &args.load);
     [
         ("target.url", "--url", target.url.is_some()),
-        ("target.template", "--template", target.template.is_some()),
+        (
+            "target.template",
+            "--template",
+            target.template.is_some() || target.protocol.is_some(),
+        ),
         ("target.api_name", "--api-name", target.api_name.is_some()),
         ("target.model", "--model", target.model.is_some()),
         ("target.headers", "--header", !target.headers.is_empty()),

@@ -8,13 +8,18 @@ mod variations;
 use std::fmt::Write as _;
 
 use super::print::visible;
-use crate::domain::{ErrorClass, MetricId, OutcomeKind, Phase, Point, RunData, variant_words};
+use crate::domain::{
+    Caution, ErrorClass, MetricId, OutcomeKind, Phase, Point, RunData, variant_words,
+};
 
 pub(super) use stage::goals_line;
 pub(super) use variations::{json_of_several, text_of_several, variations};
 
 /// Requests that are listed one by one; the file has all of them.
 const LISTED: usize = 40;
+/// Cautions that are told with their cause.
+const TOLD_IN_FULL: usize = 3;
+
 /// The summary as one line of JSON.
 pub(super) fn json(run: &RunData) -> String {
     let mut text = serde_json::to_string(&*run.summary).unwrap_or_default();
@@ -69,16 +74,7 @@ pub(super) fn text(run: &RunData) -> String {
         )
         .ok();
     }
-    for caution in &run.summary.cautions {
-        writeln!(
-            out,
-            "\nCaution  {}\n         {}\n         What to try: {}",
-            visible(&caution.finding),
-            visible(&caution.cause),
-            visible(&caution.advice)
-        )
-        .ok();
-    }
+    cautions(&run.summary.cautions, &mut out);
     let verdict = &run.summary.verdict;
     writeln!(
         out,
@@ -90,6 +86,28 @@ pub(super) fn text(run: &RunData) -> String {
         writeln!(out, "  {}", visible(reason)).ok();
     }
     out
+}
+
+/// The gravest in full; of many the others in a line each, since a wall of them is read by nobody.
+fn cautions(cautions: &[Caution], out: &mut String) {
+    let (full, others) = cautions.split_at(cautions.len().min(TOLD_IN_FULL));
+    for caution in full {
+        writeln!(
+            out,
+            "\nCaution  {}\n         {}\n         What to try: {}",
+            visible(&caution.finding),
+            visible(&caution.cause),
+            visible(&caution.advice)
+        )
+        .ok();
+    }
+    if !others.is_empty() {
+        writeln!(out, "\nMore cautions").ok();
+    }
+    for caution in others {
+        let (finding, advice) = (visible(&caution.finding), visible(&caution.advice));
+        writeln!(out, "  {finding}. What to try: {advice}").ok();
+    }
 }
 
 fn requests(run: &RunData, out: &mut String) {
@@ -165,5 +183,34 @@ fn cold(run: &RunData, out: &mut String) {
             secs(penalty.value)
         )
         .ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::CautionId;
+
+    #[test]
+    fn of_many_cautions_the_gravest_have_room_and_none_is_left_out() {
+        let many: Vec<Caution> = (1..=5)
+            .map(|n| Caution {
+                id: CautionId::FewSamples,
+                stage: None,
+                finding: format!("finding {n}"),
+                cause: format!("cause {n}"),
+                advice: format!("advice {n}"),
+            })
+            .collect();
+        let mut out = String::new();
+        cautions(&many, &mut out);
+        for n in 1..=5 {
+            assert!(out.contains(&format!("finding {n}")), "{out}");
+            assert!(out.contains(&format!("What to try: advice {n}")), "{out}");
+            assert_eq!(out.contains(&format!("cause {n}")), n <= 3, "{out}");
+        }
+        let mut out = String::new();
+        cautions(&many[..3], &mut out);
+        assert!(!out.contains("More cautions"), "{out}");
     }
 }

@@ -13,6 +13,7 @@ use super::{
 /// The gravest first: the window shows the first and counts the rest.
 pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
     saturated(facts, ledger);
+    loads::failed(facts, ledger);
     loads::dropped(facts, ledger);
     ledger.doubt(stopped_early(facts));
     late_sends(facts, ledger);

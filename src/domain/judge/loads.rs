@@ -1,5 +1,5 @@
-//! Doubts about what a load shows: arrivals that were dropped, goals that too few requests tell of, visitors that were not
-//! served.
+//! Doubts about what a load shows: requests that failed, arrivals that were dropped, goals that too few requests tell of,
+//! visitors that were not served.
 
 use crate::stats;
 
@@ -7,7 +7,7 @@ use super::super::{
     BesideSummary, Caution, CautionId, GoalResult, GoalVerdict, Load, Taken, WhenFull,
 };
 use super::cautions::caution;
-use super::{Facts, Ledger, MAX_MORE_REQUESTS};
+use super::{Facts, Ledger, MAX_FAILED_SHARE, MAX_MORE_REQUESTS};
 
 /// Arrivals that an in-flight limit kept out are in no latency.
 pub(super) fn dropped(facts: &Facts<'_>, ledger: &mut Ledger) {
@@ -39,6 +39,34 @@ pub(super) fn dropped(facts: &Facts<'_>, ledger: &mut Ledger) {
             ),
             "As many requests were in flight as the plan allows, so those arrivals were not sent: latencies are those of the requests that found room, and the server met a lower rate than asked",
             "Raise max_in_flight, let arrivals queue, or ask for a lower rate",
+        )
+    }));
+}
+
+/// Requests that failed have no latency: what is left tells of the others only. Where all failed the run is invalid.
+pub(super) fn failed(facts: &Facts<'_>, ledger: &mut Ledger) {
+    let n_ok = facts.stages.iter().map(|s| s.ok).sum::<u64>();
+    if n_ok == 0 {
+        return;
+    }
+    let shares = facts.stages.iter().enumerate().map(|(i, stage)| {
+        let n = stage.ok + stage.failed;
+        (i, stage.failed, n, stage.failed as f64 / n.max(1) as f64)
+    });
+    let worst = shares
+        .filter(|s| s.3 > MAX_FAILED_SHARE)
+        .max_by(|a, b| a.3.total_cmp(&b.3));
+    ledger.doubt(worst.map(|(i, n_failed, n, share)| {
+        caution(
+            CautionId::Failed,
+            Some(i),
+            format!(
+                "{n_failed} of {n} requests of “{}” failed ({:.1} %)",
+                facts.label(i),
+                share * 100.0
+            ),
+            "A request that failed has no latency, so the figures are those of the requests that ended well, and the server had less to do than asked",
+            "Look at what the errors say, then ask for fewer users, or for what the server takes",
         )
     }));
 }

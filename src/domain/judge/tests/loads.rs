@@ -1,4 +1,4 @@
-//! Dropped arrivals, goals that are not told, visitors that were not served.
+//! Failures, dropped arrivals, goals that are not told, visitors that were not served.
 
 use super::*;
 use crate::domain::{BesideKind, Load, Outcome, WhenFull};
@@ -18,6 +18,23 @@ fn drop_every(case: &mut Case, nth: usize) {
         r.outcome = Outcome::Dropped;
         r.end_ns = r.dispatched_ns;
     }
+}
+
+#[test]
+fn failures_that_the_figures_leave_out() {
+    let fail_every = |nth: usize| {
+        let mut case = clean();
+        for r in case.records.iter_mut().step_by(nth) {
+            *r = failed(r.clone(), FailureKind::HttpStatus, "queue is full");
+        }
+        case
+    };
+    assert_eq!(fail_every(100).judge().1, [], "1 % is not above it");
+    cautioned(
+        &fail_every(50),
+        CautionId::Failed,
+        "8 of 400 requests of “10 users” failed (2.0 %)",
+    );
 }
 
 #[test]
