@@ -86,15 +86,15 @@ pub fn ecdf(run: &RunData, id: MetricId) -> Chart {
 
 /// One series per stage that has values.
 pub(super) fn stage_series(run: &RunData, id: MetricId) -> Vec<Series> {
-    let stages = &run.plan().stages;
-    let n = u16::try_from(stages.len()).unwrap_or(u16::MAX);
-    let of = |(i, stage): (usize, &crate::domain::Stage)| {
+    let names = run.plan().stage_names();
+    let n = u16::try_from(names.len()).unwrap_or(u16::MAX);
+    let of = |(i, name): (usize, String)| {
         let idx = StageIdx::from_index(i);
         let values = run.values(idx, Phase::Measure, id);
         let colour = Colour::Stage { i: idx.0, n };
-        Series::new(stage.load.label(), colour, values)
+        Series::new(name, colour, values)
     };
-    let all = stages.iter().enumerate().map(of);
+    let all = names.into_iter().enumerate().map(of);
     all.filter(|s| !s.sorted.is_empty()).collect()
 }
 

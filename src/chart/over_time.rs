@@ -356,8 +356,9 @@ fn zones(run: &RunData, end_secs: f64, is_named: bool) -> Vec<Mark> {
         to,
         label: label.filter(|_| is_named).unwrap_or_default(),
     };
+    let names = run.plan().stage_names();
     let zone = |border: &StageBorder| {
-        let label = run.plan().stage(border.stage).map(|s| s.load.label());
+        let label = names.get(border.stage.index()).cloned();
         let from = border.start_ns as f64 / 1e9;
         let to = border.end_ns.map_or(end_secs, |ns| ns as f64 / 1e9);
         let colour = Colour::Stage {
@@ -453,11 +454,12 @@ fn table(
     let mut table = ChartTable::new(&["Time", "Stage", &caption, "In flight"]);
     let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
     let step = clock.times.len().div_ceil(24).max(1);
+    let names = run.plan().stage_names();
     let points = clock.times.iter().zip(&rates).zip(in_flight);
     for ((time, rate), flight) in points.step_by(step) {
         let row = vec![
             format::clock(*time),
-            stage_name(run, *time),
+            stage_name(run, &names, *time),
             format::rate(*rate),
             format::rate(*flight),
         ];
@@ -473,12 +475,12 @@ fn table(
     table
 }
 
-fn stage_name(run: &RunData, time: f64) -> String {
+fn stage_name(run: &RunData, names: &[String], time: f64) -> String {
     let holds = |b: &&StageBorder| {
         let end = b.end_ns.map_or(f64::INFINITY, |ns| ns as f64 / 1e9);
         b.start_ns as f64 / 1e9 <= time && time < end
     };
     let idx: Option<StageIdx> = run.borders.iter().find(holds).map(|b| b.stage);
-    let stage = idx.and_then(|idx| run.plan().stage(idx));
-    stage.map_or_else(|| format::UNKNOWN.to_owned(), |s| s.load.label())
+    let name = idx.and_then(|idx| names.get(idx.index()));
+    name.map_or_else(|| format::UNKNOWN.to_owned(), String::clone)
 }

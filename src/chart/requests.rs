@@ -360,8 +360,9 @@ fn table(run: &RunData, points: &[&Point], id: MetricId) -> ChartTable {
     let mut slowest: Vec<&Point> = points.to_vec();
     let key = |p: &Point| p.value(id).unwrap_or(f64::INFINITY);
     slowest.sort_by(|a, b| key(b).total_cmp(&key(a)));
+    let names = run.plan().stage_names();
     for point in slowest.into_iter().take(TABLE_ROWS) {
-        let stage = run.plan().stage(point.stage);
+        let stage = names.get(point.stage.index());
         let phase = match point.phase {
             Phase::Cold => "cold",
             Phase::Warmup => "warm-up",
@@ -377,7 +378,7 @@ fn table(run: &RunData, points: &[&Point], id: MetricId) -> ChartTable {
         };
         table.rows.push(vec![
             format::count(point.seq as f64),
-            stage.map_or_else(|| format::UNKNOWN.to_owned(), |s| s.load.label()),
+            stage.map_or_else(|| format::UNKNOWN.to_owned(), String::clone),
             phase.to_owned(),
             outcome.to_owned(),
             format::value(point.value(id).filter(|_| is_ok(point)), unit),

@@ -1,5 +1,7 @@
 //! All that is needed to repeat a run.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -102,6 +104,22 @@ impl Plan {
     /// The stage with that index, if the plan has it.
     pub fn stage(&self, idx: super::StageIdx) -> Option<&Stage> {
         self.stages.get(idx.index())
+    }
+
+    /// What each stage is called: its load in words, and of stages with the same load the later ones counted, as `4 users (2)`.
+    pub fn stage_names(&self) -> Vec<String> {
+        let mut seen: HashMap<String, u32> = HashMap::new();
+        let name = |stage: &Stage| {
+            let label = stage.load.label();
+            let n = seen.entry(label.clone()).or_default();
+            *n += 1;
+            if *n == 1 {
+                label
+            } else {
+                format!("{label} ({n})")
+            }
+        };
+        self.stages.iter().map(name).collect()
     }
 
     /// The stages that are known before the run: all but those that unfold.

@@ -236,10 +236,11 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let rect = ui.max_rect();
     ui.painter()
         .hline(rect.x_range(), rect.top() + 0.5, theme.hairline());
-    let (first, second) = footer_words(draw.state);
+    let (first, parts) = footer_words(draw.state);
     let left = rect.left() + size::FORM_MARGIN;
     let y = rect.center().y;
     let room = rect.width() - 32.0 - 108.0;
+    let second = fitting(ui, &parts, room);
     for (words, kind, ink, y) in [
         (&first, Text::LabelStrong, theme.text, y - 7.5),
         (&second, Text::Caption, theme.muted, y + 8.5),
@@ -255,7 +256,7 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
             room,
         );
     }
-    let name = format!("{first}, {second}");
+    let name = format!("{first}, {}", parts.join(", "));
     let area = Rect::from_min_size(pos2(left, rect.top()), vec2(room, rect.height()));
     let response = ui.interact(area, ui.scope_id().with("footer"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));
@@ -281,7 +282,23 @@ fn footer_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     });
 }
 
-fn footer_words(state: &AppState) -> (String, String) {
+/// As many of the parts as there is room for: a part that is cut tells nothing, and all of them stand in the tooltip.
+fn fitting(ui: &Ui, parts: &[String], room: f32) -> String {
+    let fits = |words: &String| widgets::text_width(ui.painter(), words, Text::Caption) <= room;
+    let shown = (1..=parts.len()).rev().map(|n| {
+        parts
+            .iter()
+            .take(n)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    });
+    let whole = shown.into_iter().find(fits);
+    whole.or_else(|| parts.first().cloned()).unwrap_or_default()
+}
+
+/// What is sent, and in parts how long it takes; the most telling part first.
+fn footer_words(state: &AppState) -> (String, Vec<String>) {
     let n = state.n_blocking();
     let (Some(plan), Some(forecast)) = (state.plan(), state.forecast()) else {
         let things = if n == 1 {
@@ -289,7 +306,7 @@ fn footer_words(state: &AppState) -> (String, String) {
         } else {
             format!("{n} things to fix")
         };
-        return ("Not ready".to_owned(), things);
+        return ("Not ready".to_owned(), vec![things]);
     };
     let stages = match forecast.stages {
         0 | 1 => None,
@@ -297,6 +314,5 @@ fn footer_words(state: &AppState) -> (String, String) {
         n => Some(format!("{n} stages")),
     };
     let parts = [forecast.time(), stages, Some(most_load(plan))];
-    let words: Vec<String> = parts.into_iter().flatten().collect();
-    (forecast.what(), words.join(", "))
+    (forecast.what(), parts.into_iter().flatten().collect())
 }

@@ -78,8 +78,9 @@ impl Accumulator {
     pub fn new(plan: &Plan) -> Self {
         let asked = plan.stages.clone();
         let plan = plan.begin_as_run();
-        let new = |stage| StageData::new(stage, &plan.goals);
-        let stages = plan.stages.iter().map(new).collect();
+        let named = plan.stages.iter().zip(plan.stage_names());
+        let stages = named.map(|(stage, name)| StageData::new(stage, name, &plan.goals));
+        let stages = stages.collect();
         Self {
             asked,
             plan,
@@ -100,10 +101,14 @@ impl Accumulator {
         let is_new = self.seen.insert(border.stage);
         if let Some(Made { stage, .. }) = border.made.as_ref().filter(|_| is_new) {
             let at = border.stage.index().min(self.stages.len());
-            self.stages
-                .insert(at, StageData::new(stage, &self.plan.goals));
+            let data = StageData::new(stage, String::new(), &self.plan.goals);
+            self.stages.insert(at, data);
         }
         self.plan.insert_made(border, is_new);
+        // What follows the new one may be the second of its kind now.
+        for (stage, name) in self.stages.iter_mut().zip(self.plan.stage_names()) {
+            stage.rename(name);
+        }
     }
 
     /// Takes what a visitor did beside the measured requests.

@@ -78,9 +78,9 @@ pub(super) struct StageData {
 }
 
 impl StageData {
-    pub(super) fn new(stage: &Stage, goals: &[Goal]) -> Self {
+    pub(super) fn new(stage: &Stage, label: String, goals: &[Goal]) -> Self {
         Self {
-            label: stage.load.label(),
+            label,
             is_open: stage.load.is_open(),
             users: stage.load.max_in_flight(),
             ok: 0,
@@ -104,6 +104,13 @@ impl StageData {
             seed: u64::from(stage.load.max_in_flight()),
             ranks: Ranks::default(),
             summary: None,
+        }
+    }
+
+    pub(super) fn rename(&mut self, label: String) {
+        if self.label != label {
+            self.label = label;
+            self.summary = None;
         }
     }
 

@@ -1,6 +1,6 @@
 use super::fixture::{MS, bare, failed, ns, plan, streamed};
 use super::*;
-use crate::domain::{Ended, FailureKind, GradioFacts, Outcome, TextFacts, TokenSource};
+use crate::domain::{Ended, FailureKind, GradioFacts, MadeBy, Outcome, TextFacts, TokenSource};
 
 #[track_caller]
 fn near(got: Option<f64>, expected: f64) {
@@ -368,4 +368,31 @@ fn gradio_metrics_and_the_worst_token_source() {
     near(stage.metric(MetricId::QueueWait).unwrap().avg, 40.0);
     assert_eq!(stage.token_source, Some(TokenSource::Chunks));
     near(stage.tokens_per_chunk, 1.0);
+}
+
+/// A person went from 2 users to 4 and back: the names tell the stages apart, also after one was put in between.
+#[test]
+fn stages_of_the_same_load_are_told_apart() {
+    let mut acc = Accumulator::new(&plan("2,1", "10"));
+    let names = |acc: &mut Accumulator| -> Vec<String> {
+        let stages = acc.summaries(Detail::Live).into_iter();
+        stages.map(|s| s.label).collect()
+    };
+    assert_eq!(names(&mut acc), ["2 users", "1 user"]);
+    for (stage, users) in [(1, "4"), (2, "2")] {
+        acc.border(&StageBorder {
+            stage: StageIdx(stage),
+            start_ns: 0,
+            end_ns: None,
+            stopped: None,
+            made: Some(Made {
+                of: StageIdx(0),
+                why: MadeBy::Changed,
+                stage: plan(users, "10").stages.remove(0),
+            }),
+        });
+    }
+    let expected = ["2 users", "4 users", "2 users (2)", "1 user"];
+    assert_eq!(names(&mut acc), expected);
+    assert_eq!(acc.plan().stage_names(), expected);
 }
