@@ -7,6 +7,7 @@
 mod axis;
 mod by_parameter;
 mod distribution;
+mod events;
 pub mod format;
 mod goal;
 mod load_curve;

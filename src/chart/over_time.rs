@@ -1,16 +1,14 @@
 //! Rates and latency over time, with the stages as zones, pauses, changes and marks, and the number in flight below.
 
-use crate::domain::{
-    Load, MadeBy, MetricId, OutcomeKind, RunData, RunState, StageBorder, StageIdx, TimeSeries,
-};
+use crate::domain::{Load, MetricId, OutcomeKind, RunData, StageBorder, StageIdx, TimeSeries};
 use crate::stats;
 
 use super::axis::top_above;
 use super::distribution::value_axis;
+use super::events::{events, moments, zones};
 use super::goal::{self, goals_of};
 use super::{
-    Axis, AxisKind, Chart, ChartTable, Colour, Dot, LabelSide, Mark, Pane, Rule, Shape, format,
-    sent,
+    Axis, AxisKind, Chart, ChartTable, Colour, Dot, LabelSide, Mark, Pane, Shape, format, sent,
 };
 
 /// What the upper pane shows.
@@ -80,10 +78,10 @@ impl Throughput {
 const MAX_POINTS: usize = 120;
 const UPPER_SHARE: f32 = 0.68;
 const TITLE: &str = "Throughput over time";
+/// Of a slot: a point that covers less is left out.
+const LEAST_COVERED: f64 = 0.5;
 /// Places for a × beside each other on the rail: more would be a bar.
 const RAIL_PLACES: f64 = 56.0;
-/// Words of a mark that stand in the plot; the rest is in the table.
-const MARK_CHARS: usize = 28;
 
 /// The run's time in slots.
 struct Clock {
@@ -92,6 +90,8 @@ struct Clock {
     /// Slots that are one point.
     group: usize,
     n_slots: usize,
+    /// Slots that the last point really covers: an ended run fills its last slot in part only.
+    last_len: f64,
     /// The middle of each point's slots.
     times: Vec<f64>,
 }
@@ -109,6 +109,17 @@ impl Clock {
         }
         let slot_secs = series.slot_ns as f64 / 1e9;
         let group = n_slots.div_ceil(MAX_POINTS);
+        let last_start = |n: usize| (n - 1) / group * group;
+        let end = if run.is_live() {
+            f64::INFINITY
+        } else {
+            last_event_secs(run) / slot_secs
+        };
+        let covered = |n: usize| end.min(n as f64) - last_start(n) as f64;
+        // A point of hardly any time is noise.
+        if covered(n_slots) < LEAST_COVERED && last_start(n_slots) > 0 {
+            n_slots = last_start(n_slots);
+        }
         let middle = |i: usize| {
             let to = ((i + 1) * group).min(n_slots);
             (i * group + to) as f64 / 2.0 * slot_secs
@@ -118,6 +129,7 @@ impl Clock {
             slot_secs,
             group,
             n_slots,
+            last_len: covered(n_slots).max(LEAST_COVERED),
             times: (0..n_slots.div_ceil(group)).map(middle).collect(),
         })
     }
@@ -125,11 +137,17 @@ impl Clock {
     /// Means of each point's slots.
     fn means(&self, column: &[f32], factor: f64) -> Vec<f64> {
         let known = column.get(..self.n_slots).unwrap_or(column);
-        let mean = |slots: &[f32]| {
+        let n = self.times.len();
+        let mean = |(i, slots): (usize, &[f32])| {
             let sum: f64 = slots.iter().map(|v| f64::from(*v)).sum();
-            sum / slots.len() as f64 * factor
+            let len = if i + 1 == n {
+                self.last_len
+            } else {
+                slots.len() as f64
+            };
+            sum / len * factor
         };
-        known.chunks(self.group).map(mean).collect()
+        known.chunks(self.group).enumerate().map(mean).collect()
     }
 
     fn line(&self, values: &[f64]) -> Vec<[f64; 2]> {
@@ -331,6 +349,13 @@ fn in_flight_pane(run: &RunData, clock: &Clock, in_flight: &[f64]) -> (Axis, Vec
     (axis, marks)
 }
 
+/// The last request's end, or the last stage's.
+fn last_event_secs(run: &RunData) -> f64 {
+    let ends = run.points.iter().map(|p| p.end_ns);
+    let last = ends.max().map_or(0.0, |ns| ns as f64 / 1e9);
+    last.max(last_end_secs(run))
+}
+
 fn last_end_secs(run: &RunData) -> f64 {
     let ends = run.borders.iter().filter_map(|b| b.end_ns);
     ends.max().map_or(0.0, |ns| ns as f64 / 1e9)
@@ -347,95 +372,6 @@ fn max_in_flight(run: &RunData) -> f64 {
         Load::Sweep { .. } | Load::Search { .. } => 0.0,
     };
     begun.map(|s| of(&s.load)).fold(1.0, f64::max)
-}
-
-fn zones(run: &RunData, end_secs: f64, is_named: bool) -> Vec<Mark> {
-    let n = u16::try_from(run.plan().stages.len()).unwrap_or(u16::MAX);
-    let span = |from: f64, to: f64, label: Option<String>| Shape::Span {
-        from,
-        to,
-        label: label.filter(|_| is_named).unwrap_or_default(),
-    };
-    let names = run.plan().stage_names();
-    let zone = |border: &StageBorder| {
-        let label = names.get(border.stage.index()).cloned();
-        let from = border.start_ns as f64 / 1e9;
-        let to = border.end_ns.map_or(end_secs, |ns| ns as f64 / 1e9);
-        let colour = Colour::Stage {
-            i: border.stage.0,
-            n,
-        };
-        Mark::new(colour, span(from, to, label))
-    };
-    let mut zones: Vec<Mark> = run.borders.iter().map(zone).collect();
-    for (from, to) in pauses(run, end_secs) {
-        let label = Some("paused".to_owned());
-        zones.push(Mark::new(Colour::Muted, span(from, to, label)));
-    }
-    zones
-}
-
-/// From the end of what was paused to where it went on, or to the end of the chart while it has not.
-fn pauses(run: &RunData, end_secs: f64) -> Vec<(f64, f64)> {
-    let mut pauses = Vec::new();
-    let mut before: Option<&StageBorder> = None;
-    for border in &run.borders {
-        let is_resumed = border
-            .made
-            .as_ref()
-            .is_some_and(|m| m.why == MadeBy::Resumed);
-        if is_resumed && let Some(from) = before.and_then(|b| b.end_ns) {
-            pauses.push((from as f64 / 1e9, border.start_ns as f64 / 1e9));
-        }
-        before = Some(border);
-    }
-    if matches!(run.state, RunState::Paused(_))
-        && let Some(from) = before.and_then(|b| b.end_ns)
-    {
-        pauses.push((from as f64 / 1e9, end_secs));
-    }
-    pauses.retain(|(from, to)| to > from);
-    pauses
-}
-
-/// What happened on the axis of time: changes of the load by the person, and marks.
-fn events(run: &RunData) -> Vec<(f64, String)> {
-    let change = |border: &StageBorder| {
-        let made = border.made.as_ref()?;
-        let words = match made.why {
-            MadeBy::Changed => format!("changed to {}", made.stage.load.label()),
-            MadeBy::Resumed => "resumed".to_owned(),
-            MadeBy::Throughput | MadeBy::Step | MadeBy::Probe => return None,
-        };
-        Some((border.start_ns as f64 / 1e9, words))
-    };
-    let mut events: Vec<(f64, String)> = run.borders.iter().filter_map(change).collect();
-    let marks = run.marks.iter();
-    events.extend(marks.map(|m| (m.at_ns as f64 / 1e9, m.text.clone())));
-    events.sort_by(|a, b| a.0.total_cmp(&b.0));
-    events
-}
-
-fn moments(run: &RunData, is_named: bool) -> Vec<Mark> {
-    let mark = |(at, words): (f64, String)| {
-        let label = if is_named { cut(&words) } else { String::new() };
-        let shape = Shape::VLine {
-            at,
-            label,
-            side: LabelSide::Right,
-            style: Rule::Dashed,
-        };
-        Mark::new(Colour::Secondary, shape)
-    };
-    events(run).into_iter().map(mark).collect()
-}
-
-fn cut(words: &str) -> String {
-    let mut kept: String = words.chars().take(MARK_CHARS).collect();
-    if kept.len() < words.len() {
-        kept.push('…');
-    }
-    kept
 }
 
 /// At most two dozen rows: enough to read the course; and everything that happened.
@@ -465,7 +401,7 @@ fn table(
         ];
         rows.push((*time, row));
     }
-    for (at, words) in events(run) {
+    for (at, words, _) in events(run) {
         let mut row = vec![format::clock(at), words];
         row.resize(4, String::new());
         rows.push((at, row));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Load, MetricId, OutcomeKind, Point, Ramp, RunData, StageBorder};
+use crate::domain::{Load, MetricId, OutcomeKind, Point, Ramp, RunData, Stage, StageBorder};
 
 /// Points of a ramp's line.
 const RAMP_POINTS: u32 = 24;
@@ -25,7 +25,7 @@ pub(super) fn asked(run: &RunData, end_secs: f64, slot_secs: f64) -> Vec<Vec<[f6
     let of = |border: &StageBorder| {
         let stage = run.plan().stage(border.stage)?;
         let from = border.start_ns as f64 / 1e9;
-        let to = border.end_ns.map_or(end_secs, |ns| ns as f64 / 1e9);
+        let to = sends_until(border, stage, end_secs);
         match &stage.load {
             Load::Open { rate, ramp, .. } => {
                 let planned = stage.secs().unwrap_or(to - from);
@@ -40,6 +40,14 @@ pub(super) fn asked(run: &RunData, end_secs: f64, slot_secs: f64) -> Vec<Vec<[f6
         }
     };
     run.borders.iter().filter_map(of).collect()
+}
+
+/// In seconds: a stage that ends by time only waits for its last answers after that.
+fn sends_until(border: &StageBorder, stage: &Stage, end_secs: f64) -> f64 {
+    let end = border.end_ns.map_or(end_secs, |ns| ns as f64 / 1e9);
+    let planned = stage.secs().filter(|_| stage.load.is_open());
+    let planned = planned.map(|secs| border.start_ns as f64 / 1e9 + secs);
+    planned.map_or(end, |planned| planned.min(end))
 }
 
 fn plan_line(rate: f64, ramp: Option<Ramp>, (from, to): (f64, f64), planned: f64) -> Vec<[f64; 2]> {
@@ -64,9 +72,10 @@ pub(super) fn sent(run: &RunData, end_secs: f64, slot_secs: f64) -> Vec<Vec<[f64
         f64::INFINITY
     };
     let of = |border: &StageBorder| {
-        let is_open = run.plan().stage(border.stage)?.load.is_open();
+        let stage = run.plan().stage(border.stage)?;
+        let is_open = stage.load.is_open();
         let from = border.start_ns as f64 / 1e9;
-        let to = border.end_ns.map_or(end_secs, |ns| ns as f64 / 1e9);
+        let to = sends_until(border, stage, end_secs);
         let of_stage = run.points.iter().filter(|p| p.stage == border.stage);
         let went = of_stage.filter(|p| p.outcome != OutcomeKind::Dropped);
         let line = rate_line(

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Curve, Load, Over, Plan, Ramp, Stage, StageEnd, Warmup};
+use super::{Curve, Goal, Load, Over, Plan, Ramp, Stage, StageEnd, Taken, Warmup};
+use crate::stats;
 
 /// Runs, requests and time, told before a run starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -114,6 +115,40 @@ fn mean(ramp: Ramp) -> f64 {
     }
 }
 
+/// What a search cannot tell because its probes are too short: not even a probe of which all requests are within a goal's
+/// limit shows that the goal is met. `None` where there is nothing to say, or the plan does not tell how many there are.
+pub fn short_probe(plan: &Plan) -> Option<String> {
+    let per_request = |g: &&Goal| !matches!(g.metric.metric().taken, Taken::PerGap);
+    let of_all = plan.goals.iter().filter(per_request);
+    let strictest = of_all.max_by(|a, b| a.share.total_cmp(&b.share))?;
+    let needed = stats::wilson_least_n(strictest.share);
+    plan.stages.iter().find_map(|stage| {
+        let Load::Search { over, from, .. } = stage.load else {
+            return None;
+        };
+        let (n, probe, repair) = match (stage.end, over) {
+            (StageEnd::Requests(n), _) => {
+                let repair = format!("give each probe {needed} requests");
+                (n.get() as f64, "A probe", repair)
+            }
+            (StageEnd::DurationSecs(secs), Over::Rate) => {
+                let rate = (needed as f64 / secs * 10.0).ceil() / 10.0;
+                let longer = duration_words((needed as f64 / from).ceil());
+                let repair = format!("give each probe {longer}, or begin at {rate} req/s");
+                (from * secs, "The first probe", repair)
+            }
+            _ => return None,
+        };
+        (n.round() < needed as f64).then(|| {
+            format!(
+                "{probe} has {} requests, and fewer than {needed} cannot tell whether {} is met: {repair}",
+                n.round(),
+                strictest.label(),
+            )
+        })
+    })
+}
+
 impl fmt::Display for Estimate {
     /// `6 runs, about 360 requests, at least 1 min 30 s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,6 +242,37 @@ mod tests {
         *ramp = Some("exponential:1..100".parse().unwrap());
         let n = Estimate::of(&plan(stages)).requests;
         assert!((n - 10.0 * 99.0 / 100_f64.ln()).abs() < 1e-9, "{n}");
+    }
+
+    #[test]
+    fn a_probe_that_can_tell_nothing_is_named() {
+        let said = |goals: &[&str], end: StageEnd, from: f64| {
+            let load = Load::Search {
+                over: Over::Rate,
+                from,
+                max: 100.0,
+                arrival: Default::default(),
+            };
+            let mut plan = plan(vec![Stage { load, end }]);
+            plan.goals = goals.iter().map(|g| g.parse().unwrap()).collect();
+            short_probe(&plan)
+        };
+        let p95 = ["e2e.p50:3s", "ttft.p95:500ms"];
+        let seconds = StageEnd::DurationSecs(30.0);
+        assert_eq!(
+            said(&p95, seconds, 1.0).unwrap(),
+            "The first probe has 30 requests, and fewer than 73 cannot tell whether p95 TTFT ≤ 500 ms is met: give each probe 1 min 13 s, or begin at 2.5 req/s"
+        );
+        assert_eq!(said(&p95, seconds, 2.5), None);
+        let requests = |n: u64| StageEnd::Requests(std::num::NonZeroU64::new(n).unwrap());
+        assert_eq!(
+            said(&p95, requests(40), 8.0).unwrap(),
+            "A probe has 40 requests, and fewer than 73 cannot tell whether p95 TTFT ≤ 500 ms is met: give each probe 73 requests"
+        );
+        assert_eq!(said(&p95, requests(73), 8.0), None);
+        // Of gaps there are many more than requests.
+        assert_eq!(said(&["itl.p99:50ms"], requests(2), 1.0), None);
+        assert_eq!(said(&[], requests(2), 1.0), None);
     }
 
     #[test]

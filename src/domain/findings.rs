@@ -47,7 +47,67 @@ pub struct SearchFinding {
     pub probes: Vec<Probe>,
 }
 
+impl SweepFinding {
+    /// `the most is 37.3 req/s, 608 tok/s`, without the stage that it was reached with.
+    pub fn sentence(&self) -> Option<String> {
+        let tokens = self.max_output_token_rate;
+        let tokens = tokens.map_or_else(String::new, |rate| format!(", {rate:.0} tok/s"));
+        let rate = self.max_request_rate?;
+        Some(format!("the most is {rate:.1} req/s{tokens}"))
+    }
+}
+
+/// `12.5 req/s`, `8 users`, `1 user`.
+pub fn level_words(level: f64, over: Over) -> String {
+    let number = (level * 100.0).round() / 100.0;
+    match format!("{number} {}", over.unit()).as_str() {
+        "1 users" => "1 user".to_owned(),
+        words => words.to_owned(),
+    }
+}
+
 impl SearchFinding {
+    /// What came of it: `16 users meet the goals, 20 users do not`.
+    pub fn sentence(&self) -> String {
+        let words = |level: f64| level_words(level, self.over);
+        let is_plural = |level: f64| self.over == Over::Users && level > 1.0;
+        let meets = |level: f64| {
+            let meet = if is_plural(level) { "meet" } else { "meets" };
+            format!("{} {meet} the goals", words(level))
+        };
+        match (self.found, self.missed_at) {
+            (Some(found), Some(missed)) => {
+                let does = if is_plural(missed) { "do" } else { "does" };
+                format!("{}, {} {does} not", meets(found), words(missed))
+            }
+            (Some(found), None) if self.unsure().is_some() => meets(found),
+            (Some(found), None) => format!("{}, and no more was tried", meets(found)),
+            (None, Some(missed)) if self.unsure().is_some() => {
+                let does = if is_plural(missed) { "do" } else { "does" };
+                format!("{} {does} not meet the goals", words(missed))
+            }
+            (None, Some(missed)) => format!("not even {}", meets(missed)),
+            (None, None) => {
+                "too few requests tell whether a load meets the goals: give each probe more"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// What else there is to say, a sentence each.
+    pub fn details(&self) -> Vec<String> {
+        // Where nothing is told, the sentence says so already.
+        let is_bounded = self.found.is_some() || self.missed_at.is_some();
+        let unsure = self.unsure().filter(|_| is_bounded).map(|level| {
+            let level = level_words(level, self.over);
+            format!("up to {level} it may: too few requests tell")
+        });
+        let binding = self.binding.as_ref();
+        let binding = binding.filter(|_| self.missed_at.is_some());
+        let binding = binding.map(|goal| format!("first to be missed: {}", goal.label()));
+        unsure.into_iter().chain(binding).collect()
+    }
+
     /// The largest load between what was found and what was missed whose probe does not tell: the search went on from
     /// there by the share seen.
     pub fn unsure(&self) -> Option<f64> {

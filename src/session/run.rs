@@ -16,6 +16,7 @@ use super::{prompts, target};
 use crate::domain::{
     Accumulator, BesideRecord, Detail, Health, Issue, LiveSnapshot, Mark, Plan, RequestRecord,
     RunData, RunFacts, RunHead, RunState, ServerFacts, StageBorder, TargetInfo, Variation,
+    short_probe,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
 use crate::protocol::{self, SharedAdapter};
@@ -181,6 +182,7 @@ impl Run {
         let (prompts, notes) =
             prompts::make(needs, &plan.target, key.as_ref(), &adapter, &info).await?;
         info.notes.extend(notes);
+        info.notes.extend(short_probe(plan));
         let connector = target::connector(&plan.target, &info).map_err(one)?;
         let redactor = Redactor::new(key.iter().map(|key| key.expose_secret()));
         Ok(Prepared {

@@ -16,7 +16,7 @@ pub use histogram::Histogram;
 pub use moments::{
     Moments, mean, mean_interval_bca_or_t, mean_interval_t, sd, slope_t, slope_t_serial,
 };
-pub use proportion::wilson;
+pub use proportion::{wilson, wilson_least_n};
 pub use quantile::{
     least_n, median, nearest_rank, quantile_interval, quantile_ranks, ratio_interval, type7,
 };

@@ -19,6 +19,22 @@ pub fn wilson(x: u64, n: u64) -> Option<[f64; 2]> {
     Some([low, high])
 }
 
+/// The least n at which n of n tell by [`wilson`] that a share is reached: 73 for 95 %, 381 for 99 %.
+pub fn wilson_least_n(share: f64) -> u64 {
+    if !(share > 0.0 && share < 1.0) {
+        return 1;
+    }
+    let z = normal_quantile(0.5 + CONFIDENCE / 2.0);
+    let n = (z * z * share / (1.0 - share) - 1e-9).ceil();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and below 2^53 for any share a person names"
+    )]
+    let n = n.max(1.0) as u64;
+    n
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +50,15 @@ mod tests {
             near(got[1], expected[1], 1e-11);
         }
         assert_eq!(wilson(0, 0), None);
+    }
+
+    #[test]
+    fn the_least_n_is_where_all_within_tell() {
+        for (share, n) in [(0.5, 4), (0.9, 35), (0.95, 73), (0.99, 381)] {
+            assert_eq!(wilson_least_n(share), n);
+            assert!(wilson(n, n).unwrap()[0] >= share);
+            assert!(wilson(n - 1, n - 1).unwrap()[0] < share);
+        }
+        assert_eq!(wilson_least_n(1.0), 1);
     }
 }

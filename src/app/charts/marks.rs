@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use egui::{Align2, Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
 use egui_plot::{FilledArea, Line, PlotPoints, PlotUi, Polygon};
 
-use super::names::{dot_label, end_labels, hline_names, rail_name, rule_names};
+use super::names::{columns_spread, dot_label, end_labels, hline_names, rail_name, rule_names};
 use super::{CAPTION_Y, PLOT_TOP, RAIL, ink, pane::Map};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets;
@@ -191,7 +191,7 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             _ => {}
         }
     }
-    let mut taken = Vec::new();
+    let mut labelled = Vec::new();
     for mark in shown(pane, hidden) {
         let color = ink(theme, mark.colour);
         if let Shape::Points {
@@ -209,11 +209,14 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
             }
             for (point, label) in points.iter().zip(labels) {
                 if map.shows_x(point[0]) && !label.is_empty() {
-                    let at = map.at(*point);
-                    dot_label(painter, theme, map, (at, label, *side), &mut taken);
+                    labelled.push((map.at(*point), label.as_str(), *side));
                 }
             }
         }
+    }
+    let mut taken = Vec::new();
+    for label in columns_spread(labelled) {
+        dot_label(painter, theme, map, label, &mut taken);
     }
     let named = hline_names(painter, theme, map, pane, hidden, &taken);
     end_labels(painter, theme, map, pane, hidden);

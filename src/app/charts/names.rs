@@ -168,6 +168,23 @@ pub(super) fn rail_name(painter: &Painter, theme: &Theme, map: &Map, labels: &[S
     }
 }
 
+/// Names at the right of dots that stand over one another, as percentiles of one stage do, spread around their dots.
+pub(super) fn columns_spread(
+    mut labels: Vec<(Pos2, &str, LabelSide)>,
+) -> Vec<(Pos2, &str, LabelSide)> {
+    labels.sort_by(|a, b| a.0.x.total_cmp(&b.0.x).then(a.0.y.total_cmp(&b.0.y)));
+    let is_one_column = |a: &(Pos2, &str, LabelSide), b: &(Pos2, &str, LabelSide)| {
+        (b.0.x - a.0.x).abs() < 1.0 && a.2 == LabelSide::Right && b.2 == LabelSide::Right
+    };
+    for column in labels.chunk_by_mut(is_one_column) {
+        let wanted: Vec<f32> = column.iter().map(|(at, ..)| at.y).collect();
+        for ((at, ..), y) in column.iter_mut().zip(spread(&wanted)) {
+            at.y = y;
+        }
+    }
+    labels
+}
+
 pub(super) fn dot_label(
     painter: &Painter,
     theme: &Theme,
@@ -221,13 +238,8 @@ pub(super) fn end_labels(
         }
     }
     labels.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
-    // From the lowest up, each is pushed above the one below it.
-    let mut free = f32::INFINITY;
-    let mut placed: Vec<f32> = Vec::with_capacity(labels.len());
-    for (at, ..) in labels.iter().rev() {
-        free = at.y.min(free - APART);
-        placed.push(free);
-    }
+    let wanted: Vec<f32> = labels.iter().map(|(at, ..)| at.y).collect();
+    let placed = spread(&wanted);
     // Where they would leave the plot, all of them come down.
     let is_now = |m: &Mark| matches!(&m.shape, Shape::VLine { label, .. } if label == "now");
     // “now” stands at the top, where the lines of a run under way end.
@@ -236,7 +248,8 @@ pub(super) fn end_labels(
     } else {
         -2.0
     };
-    let down = (map.rect.top() + top - free).max(0.0);
+    let highest = placed.first().copied().unwrap_or(f32::INFINITY);
+    let down = (map.rect.top() + top - highest).max(0.0);
     let rules: Vec<f32> = shown(pane, hidden)
         .filter_map(|m| match &m.shape {
             Shape::VLine { at, label, .. } if label != "now" && map.shows_x(*at) => {
@@ -245,7 +258,7 @@ pub(super) fn end_labels(
             _ => None,
         })
         .collect();
-    for ((at, words, ink), y) in labels.into_iter().rev().zip(placed) {
+    for ((at, words, ink), y) in labels.into_iter().zip(placed) {
         let y = y + down;
         let strong = ink == theme.text;
         let kind = if strong {
@@ -270,5 +283,43 @@ pub(super) fn end_labels(
             words,
             (kind, ink),
         );
+    }
+}
+
+/// Places that are [`APART`] and as near to the wanted ones, which grow, as that allows: those that are too close share
+/// their middle.
+fn spread(wanted: &[f32]) -> Vec<f32> {
+    // Groups of names that touch: how many, and where the first stands.
+    let mut groups: Vec<(usize, f32)> = Vec::new();
+    for at in wanted {
+        let (mut n, mut first) = (1, *at);
+        while let Some((before, start)) = groups.last().copied() {
+            if start + before as f32 * APART <= first {
+                break;
+            }
+            groups.pop();
+            // The mean of where each would have the first one.
+            let moved = first - before as f32 * APART;
+            first = (start * before as f32 + moved * n as f32) / (before + n) as f32;
+            n += before;
+        }
+        groups.push((n, first));
+    }
+    let of = |(n, first): (usize, f32)| (0..n).map(move |i| first + i as f32 * APART);
+    groups.into_iter().flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_touch_share_their_middle() {
+        assert_eq!(spread(&[]), Vec::<f32>::new());
+        assert_eq!(spread(&[10.0, 50.0]), [10.0, 50.0]);
+        // All at one place: the middle one stays.
+        assert_eq!(spread(&[40.0, 40.0, 40.0]), [27.0, 40.0, 53.0]);
+        // The third pushes the pair that was pushed apart already.
+        assert_eq!(spread(&[40.0, 40.0, 49.0, 90.0]), [30.0, 43.0, 56.0, 90.0]);
     }
 }

@@ -10,7 +10,7 @@ use super::staircase::staircase_ui;
 use super::{ArrivalKind, EndKind, GoalRow, LengthKind, LoadForm, LoadKind, RampForm};
 use crate::app::dialogs::BrowseFor;
 use crate::app::widgets::{self, Field, Switch};
-use crate::domain::{ClosedMode, Curve, GOAL_PRESETS, Over, WhenFull};
+use crate::domain::{ClosedMode, Curve, GOAL_PRESETS, Over, WhenFull, short_probe};
 
 pub(super) fn load_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let errors = draw.errors;
@@ -333,6 +333,9 @@ fn search_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     each_ui(ui, load, ["Time per probe", "Requests per probe"], errors);
     if draw.form.goals.is_empty() {
         goals_wanted_ui(ui, draw);
+    }
+    if let Some(words) = draw.state.plan().and_then(short_probe) {
+        note(ui, &words);
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::stage::percent;
 use super::table::Table;
 use crate::cli::print::visible;
-use crate::domain::{Over, RunData, SearchFinding, SweepFinding};
+use crate::domain::{Over, RunData, SearchFinding, SweepFinding, level_words};
 
 pub(super) fn all(run: &RunData, out: &mut String) {
     if let Some(sweep) = &run.summary.sweep {
@@ -18,7 +18,7 @@ pub(super) fn all(run: &RunData, out: &mut String) {
         writeln!(
             out,
             "\nKnee at {} with {:.1} req/s: from {:.3} to {:.3} req/s for each further {} (n = {})",
-            level(knee.level, knee.over),
+            level_words(knee.level, knee.over),
             knee.request_rate,
             knee.slope_before,
             knee.slope_after,
@@ -34,92 +34,27 @@ pub(super) fn all(run: &RunData, out: &mut String) {
     marks(run, out);
 }
 
-/// `12.5 req/s`, `8 users`.
-fn level(level: f64, over: Over) -> String {
-    let number = (level * 100.0).round() / 100.0;
-    match format!("{number} {}", over.unit()).as_str() {
-        "1 users" => "1 user".to_owned(),
-        words => words.to_owned(),
-    }
-}
-
-/// `8 users meet the goals`, `1 user meets the goals`.
-fn meets(level: f64, over: Over) -> &'static str {
-    match over {
-        Over::Users if level > 1.0 => "meet the goals",
-        _ => "meets the goals",
-    }
-}
-
 fn sweep_found(sweep: &SweepFinding, run: &RunData, out: &mut String) {
     let best = sweep.best.and_then(|at| run.plan().stage(at));
-    let (Some(stage), Some(rate)) = (best, sweep.max_request_rate) else {
+    let (Some(stage), Some(most)) = (best, sweep.sentence()) else {
         writeln!(out, "\nSweep: no request ended well, so there is no most").ok();
         return;
     };
-    let tokens = sweep
-        .max_output_token_rate
-        .map(|rate| format!(", {rate:.1} tok/s"));
-    writeln!(
-        out,
-        "\nSweep: the most is {rate:.1} req/s{} with {}",
-        tokens.unwrap_or_default(),
-        visible(&stage.load.label())
-    )
-    .ok();
+    writeln!(out, "\nSweep: {most} with {}", visible(&stage.load.label())).ok();
     if let Some(why) = &sweep.stopped {
         writeln!(out, "  {}", visible(why)).ok();
     }
 }
 
 fn search_found(search: &SearchFinding, out: &mut String) {
-    let unsure = search.unsure();
-    let found = match (search.found, search.missed_at) {
-        (Some(found), Some(missed)) => format!(
-            "{} {}, {} does not",
-            level(found, search.over),
-            meets(found, search.over),
-            level(missed, search.over)
-        ),
-        (Some(found), None) => format!(
-            "{} {}{}",
-            level(found, search.over),
-            meets(found, search.over),
-            match unsure {
-                Some(_) => "",
-                None => ", and no more was tried",
-            }
-        ),
-        (None, Some(missed)) if unsure.is_some() => {
-            format!("{} does not meet the goals", level(missed, search.over))
-        }
-        (None, Some(missed)) => format!("not even {} meets the goals", level(missed, search.over)),
-        (None, None) => {
-            "too few requests tell whether a load meets the goals: give each probe more".to_owned()
-        }
-    };
-    writeln!(out, "\nSearch: {found}").ok();
-    // Where nothing is told, the line above says so already.
-    let is_bounded = search.found.is_some() || search.missed_at.is_some();
-    if let Some(unsure) = unsure.filter(|_| is_bounded) {
-        writeln!(
-            out,
-            "  up to {} it may: too few requests tell",
-            level(unsure, search.over)
-        )
-        .ok();
-    }
-    if let Some(goal) = search
-        .binding
-        .as_ref()
-        .filter(|_| search.missed_at.is_some())
-    {
-        writeln!(out, "  first to be missed: {}", goal.label()).ok();
+    writeln!(out, "\nSearch: {}", search.sentence()).ok();
+    for detail in search.details() {
+        writeln!(out, "  {detail}").ok();
     }
     let mut table = Table::new(&["Probe", "attained", "verdict"]);
     for probe in &search.probes {
         table.row(vec![
-            level(probe.level, search.over),
+            level_words(probe.level, search.over),
             percent(probe.attainment),
             probe.verdict.label().to_owned(),
         ]);

@@ -215,7 +215,39 @@ pub struct Finding {
     pub advice: String,
 }
 
-/// Why the run is not valid first, then the cautions in the order in which they were found.
+/// What a run that has ended was made to find out.
+fn answer_found(run: &RunData) -> Option<Finding> {
+    if run.is_live() {
+        return None;
+    }
+    let told = |level: Level, sentence: &str, why: String| Finding {
+        level,
+        finding: capital(sentence),
+        why: capital(&why),
+        advice: String::new(),
+    };
+    if let Some(search) = &run.summary.search {
+        let level = match (search.found, search.missed_at) {
+            (Some(_), _) => Level::Good,
+            (None, _) => Level::Caution,
+        };
+        return Some(told(level, &search.sentence(), search.details().join("; ")));
+    }
+    let sweep = run.summary.sweep.as_ref()?;
+    let names = run.plan().stage_names();
+    let with = sweep.best.and_then(|at| names.get(at.index()).cloned())?;
+    let sentence = format!("{} with {with}", sweep.sentence()?);
+    let why = sweep.stopped.clone().unwrap_or_default();
+    Some(told(Level::Good, &sentence, why))
+}
+
+fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(words.chars().skip(1)).collect()
+}
+
+/// Why the run is not valid first, then what it found out, then the cautions in the order in which they were found.
 pub fn findings(run: &RunData) -> Vec<Finding> {
     let verdict = &run.summary.verdict;
     let reasons = verdict.reasons.iter().filter(|_| !verdict.valid);
@@ -227,6 +259,7 @@ pub fn findings(run: &RunData) -> Vec<Finding> {
             advice: String::new(),
         })
         .collect();
+    found.extend(answer_found(run));
     found.extend(run.summary.cautions.iter().map(|c| Finding {
         level: Level::Caution,
         finding: c.finding.clone(),
