@@ -9,7 +9,7 @@ use inferometer::app::theme;
 use inferometer::domain::{MetricId, RunData, RunState, StageIdx};
 use inferometer::session::Command;
 
-use super::{data, raster::Screen, show, window_with};
+use super::{data, loads, raster::Screen, show, window_with};
 
 fn harness(run: Option<RunData>) -> Harness<'static, Window> {
     let window = window_with(&egui::Context::default(), run);
@@ -92,6 +92,17 @@ fn doubts_stand_above_the_numbers_and_failures_below() {
             .next()
             .is_some()
     );
+}
+
+#[test]
+fn what_was_searched_for_stands_first_once_it_is_found() {
+    let answer = "32 users meet the goals, 36 users do not";
+    let ended = harness(Some(loads::search()));
+    assert!(has(&ended, answer));
+    assert!(has(&ended, "First to be missed: p95 TTFT ≤ 500 ms"));
+    assert!(!has(&harness(Some(loads::search_live())), answer));
+    let sweep = harness(Some(loads::sweep()));
+    assert!(has(&sweep, "The most is "));
 }
 
 #[test]
