@@ -2,12 +2,18 @@
 
 use http::HeaderMap;
 use http::header::LOCATION;
+use secrecy::SecretString;
 use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 use url::Url;
 
-use super::headers::failure_from_transport;
+use super::body::parse_extra;
+use super::headers::{failure_from_transport, target_headers};
+use super::target_url::target_url;
 use super::{PrepareError, said};
-use crate::domain::{Failure, FailureKind, Issue, Protocol, ServerFacts, Target, TargetInfo};
+use crate::domain::{
+    Failure, FailureKind, Issue, Protocol, ServerFacts, Target, TargetInfo, Workload,
+};
 use crate::transport::{Answer, Control};
 
 /// What an address looks like as a server of one kind.
@@ -130,6 +136,37 @@ impl<T> Asked<T> {
             }
             Self::Unreachable(failure) => info.notes.push(format!("{what}: {}", failure.message)),
         }
+    }
+}
+
+/// Of a target and workload what each wire reads before it asks anything.
+pub(super) struct Given {
+    pub url: Url,
+    /// Key and custom headers.
+    pub headers: HeaderMap,
+    /// Merged over each body.
+    pub extra: Map<String, Value>,
+}
+
+impl Given {
+    /// # Errors
+    /// What is no address, no header or no JSON object.
+    pub(super) fn read(
+        target: &Target,
+        workload: &Workload,
+        key: Option<&SecretString>,
+    ) -> Result<Self, PrepareError> {
+        let refuse = |issue| PrepareError::Refused(vec![issue]);
+        Ok(Self {
+            url: target_url(&target.url).map_err(refuse)?,
+            headers: target_headers(target, key).map_err(PrepareError::Refused)?,
+            extra: parse_extra(&workload.extra_body).map_err(refuse)?,
+        })
+    }
+
+    /// The model that the plan merges over the body.
+    pub(super) fn own_model(&self) -> Option<String> {
+        Some(self.extra.get("model")?.as_str()?.to_owned())
     }
 }
 

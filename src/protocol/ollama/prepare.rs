@@ -9,11 +9,8 @@ use url::Url;
 
 use super::{Api, Config, Ollama};
 use crate::domain::{Issue, Protocol, Target, TargetInfo, Workload};
-use crate::protocol::asked::{Asked, Described, facts_of, key_issue, named_model};
-use crate::protocol::body::parse_extra;
-use crate::protocol::headers::target_headers;
+use crate::protocol::asked::{Asked, Described, Given, facts_of, key_issue, named_model};
 use crate::protocol::openai::Address;
-use crate::protocol::target_url::target_url;
 use crate::protocol::{PrepareError, SharedAdapter};
 use crate::transport::Control;
 
@@ -27,14 +24,11 @@ pub async fn prepare(
     key: Option<&SecretString>,
     control: &Control,
 ) -> Result<(SharedAdapter, TargetInfo), PrepareError> {
-    let refuse = |issue| PrepareError::Refused(vec![issue]);
-    let url = target_url(&target.url).map_err(refuse)?;
-    let headers = target_headers(target, key).map_err(PrepareError::Refused)?;
-    let extra = parse_extra(&workload.extra_body).map_err(refuse)?;
-    let (address, api) = address_of(&url);
+    let given = Given::read(target, workload, key)?;
+    let (address, api) = address_of(&given.url);
     let tags = ask_tags(&address, control).await;
     tags.fail_if_redirected()?;
-    let has_own = extra.contains_key("model");
+    let has_own = given.extra.contains_key("model");
     let named = named_model(target);
     let model = match named {
         Some(name) => Some(name.to_owned()),
@@ -49,19 +43,15 @@ pub async fn prepare(
             info.models.len()
         ));
     }
-    let own_model = extra
-        .get("model")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    info.facts.model = model.clone().or(own_model);
+    info.facts.model = model.clone().or_else(|| given.own_model());
     let adapter = Ollama::new(Config {
         api,
         path_and_query: address.path_and_query(address.default_base(), api.route()),
-        headers,
+        headers: given.headers,
         model,
         stream: target.stream,
         max_tokens: workload.max_tokens,
-        extra,
+        extra: given.extra,
         facts: info.facts.clone(),
     });
     Ok((Arc::new(adapter), info))

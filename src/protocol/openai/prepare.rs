@@ -10,10 +10,7 @@ use super::address::Address;
 use super::server::{Kind, Model, models_in};
 use super::{Api, Config, OpenAi};
 use crate::domain::{Protocol, Target, TargetInfo, Workload};
-use crate::protocol::asked::{Asked, Described, facts_of, key_issue, named_model};
-use crate::protocol::body::parse_extra;
-use crate::protocol::headers::target_headers;
-use crate::protocol::target_url::target_url;
+use crate::protocol::asked::{Asked, Described, Given, facts_of, key_issue, named_model};
 use crate::protocol::{PrepareError, SharedAdapter, no_ignore_eos};
 use crate::transport::Control;
 
@@ -28,21 +25,19 @@ pub async fn prepare(
     key: Option<&SecretString>,
     control: &Control,
 ) -> Result<(SharedAdapter, TargetInfo), PrepareError> {
-    let url = target_url(&target.url).map_err(|issue| PrepareError::Refused(vec![issue]))?;
-    let address = Address::of(&url);
+    let given = Given::read(target, workload, key)?;
+    let address = Address::of(&given.url);
     let api = Api::of(protocol).or(address.api).unwrap_or(Api::Chat);
-    let headers = target_headers(target, key).map_err(PrepareError::Refused)?;
-    let extra =
-        parse_extra(&workload.extra_body).map_err(|issue| PrepareError::Refused(vec![issue]))?;
     let listing = Listing::ask(&address, control).await;
     let named = named_model(target);
     listing.fail_if_redirected()?;
-    if named.is_none() && !extra.contains_key("model") {
+    let has_own = given.extra.contains_key("model");
+    if named.is_none() && !has_own {
         listing.fail_unless_reached()?;
     }
     let model = match named {
         Some(name) => Some(name.to_owned()),
-        None if extra.contains_key("model") => None,
+        None if has_own => None,
         None => listing.first_model(key.is_some())?,
     };
     let mut info = listing.to_info(&address, api, control).await;
@@ -52,9 +47,7 @@ pub async fn prepare(
             info.models.len()
         ));
     }
-    info.facts.model = model
-        .clone()
-        .or_else(|| Some(extra.get("model")?.as_str()?.to_owned()));
+    info.facts.model = model.clone().or_else(|| given.own_model());
     // Of a server that is not known by name only a request can show it.
     let refuses_no_end =
         api == Api::Responses || listing.kind().is_some_and(|kind| !kind.takes_ignore_eos());
@@ -64,12 +57,12 @@ pub async fn prepare(
     let adapter = OpenAi::new(Config {
         api,
         path_and_query: address.path_and_query(listing.base(&address), api.route()),
-        headers,
+        headers: given.headers,
         model,
         stream: target.stream,
         max_tokens: workload.max_tokens,
         ignore_eos: workload.ignore_eos && !refuses_no_end,
-        extra,
+        extra: given.extra,
         facts: info.facts.clone(),
     });
     Ok((Arc::new(adapter), info))

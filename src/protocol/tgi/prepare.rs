@@ -8,11 +8,8 @@ use url::Url;
 
 use super::{Config, ROUTES, Tgi};
 use crate::domain::{Protocol, Target, TargetInfo, Workload};
-use crate::protocol::asked::{Asked, Described, facts_of, key_issue, named_model};
-use crate::protocol::body::parse_extra;
-use crate::protocol::headers::target_headers;
+use crate::protocol::asked::{Asked, Described, Given, facts_of, key_issue, named_model};
 use crate::protocol::openai::Address;
-use crate::protocol::target_url::target_url;
 use crate::protocol::{PrepareError, SharedAdapter};
 use crate::transport::Control;
 
@@ -35,11 +32,8 @@ pub async fn prepare(
     key: Option<&SecretString>,
     control: &Control,
 ) -> Result<(SharedAdapter, TargetInfo), PrepareError> {
-    let refuse = |issue| PrepareError::Refused(vec![issue]);
-    let url = target_url(&target.url).map_err(refuse)?;
-    let headers = target_headers(target, key).map_err(PrepareError::Refused)?;
-    let extra = parse_extra(&workload.extra_body).map_err(refuse)?;
-    let (address, _) = address_of(&url);
+    let given = Given::read(target, workload, key)?;
+    let (address, _) = address_of(&given.url);
     let asked = ask(&address, control).await;
     asked.fail_if_redirected()?;
     let named = named_model(target);
@@ -50,7 +44,7 @@ pub async fn prepare(
             && asked.is_gate()
         {
             let issue = key_issue(answer, key.is_some(), ", or name the model to go on");
-            return Err(refuse(issue));
+            return Err(PrepareError::Refused(vec![issue]));
         }
     }
     let mut info = to_info(&asked, &address, target.stream);
@@ -65,10 +59,10 @@ pub async fn prepare(
     info.facts.model = info.facts.model.take().or(named);
     let adapter = Tgi::new(Config {
         path_and_query: address.path_and_query(address.default_base(), route(target.stream)),
-        headers,
+        headers: given.headers,
         stream: target.stream,
         max_tokens: workload.max_tokens,
-        extra,
+        extra: given.extra,
         facts: info.facts.clone(),
     });
     Ok((Arc::new(adapter), info))
