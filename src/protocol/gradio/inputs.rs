@@ -302,7 +302,11 @@ impl<'a> Filler<'a> {
         collect_files(&value, &mut paths);
         for path in paths {
             if !Path::new(&path).is_file() {
-                self.issue(&place, format!("“{path}” is not a file that can be read"));
+                let message = format!(
+                    "“{path}”, given for the input “{}”, is not a file that can be read",
+                    field.name
+                );
+                self.issue(&place, message);
             }
             let name = field.name.clone();
             self.files.entry(PathBuf::from(path)).or_insert(name);
