@@ -87,7 +87,7 @@ fn source_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
             }
             note(
                 ui,
-                "Conversations as JSON (ShareGPT), JSONL, CSV, lists of strings, text, or a folder of files",
+                "Conversations as JSON (ShareGPT), JSONL, CSV, Parquet, lists of strings, text, or a folder of files",
             );
             cut_ui(ui, draw);
         }

@@ -91,7 +91,7 @@ pub struct PromptArgs {
     /// File with one user prompt a line.
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
-    /// Prompts from a file (JSON, JSONL, CSV, text), a folder, or a dataset's file on the Hugging Face Hub.
+    /// Prompts from a file (JSON, JSONL, CSV, Parquet, text), a folder, or a dataset's file on the Hugging Face Hub.
     #[arg(long, value_name = "FILE|hf:OWNER/NAME/FILE")]
     pub dataset: Option<String>,
     /// Synthetic prompts of so many tokens: 200, normal:200,10,180,220 (mean, deviation, least, most) or uniform:100..300.

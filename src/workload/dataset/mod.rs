@@ -1,4 +1,4 @@
-//! Datasets: ShareGPT-like JSON, JSON Lines, CSV, plain text, lists of Gradio payloads, folders of media.
+//! Datasets: ShareGPT-like JSON, JSON Lines, CSV, Parquet, plain text, lists of Gradio payloads, folders of media.
 //!
 //! Everything here is held against limits, and a row that cannot be meant is told with its line: none is passed over but
 //! those that say nothing at all, which are counted.
@@ -7,10 +7,13 @@ mod csv_file;
 mod folder;
 mod json;
 mod messages;
+mod parquet_file;
 mod values;
 
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::MAX_PROMPT_BYTES;
@@ -39,6 +42,7 @@ enum Format {
     Json,
     JsonLines,
     Csv(u8),
+    Parquet,
     Text,
 }
 
@@ -51,8 +55,11 @@ pub(super) fn read(path: &Path) -> Result<Dataset, String> {
         return folder::read(path);
     }
     let bytes = bounded::read(path, MAX_FILE_BYTES)?;
-    let format = format_of(path, &bytes)?;
-    rows_of(path, &bytes, format)
+    let hash = hash_of(&bytes);
+    let (inner, bytes) = unpacked(path, bytes)?;
+    let format = format_of(&inner, &bytes)?;
+    let rows = rows_of(path, bytes, format)?;
+    Ok(Dataset { hash, ..rows })
 }
 
 /// Reads a file as plain text, one prompt a line, whatever it is called.
@@ -61,18 +68,48 @@ pub(super) fn read(path: &Path) -> Result<Dataset, String> {
 /// As [`read`].
 pub(super) fn read_text(path: &Path) -> Result<Dataset, String> {
     let bytes = bounded::read(path, MAX_TEXT_BYTES)?;
-    rows_of(path, &bytes, Format::Text)
+    let hash = hash_of(&bytes);
+    let rows = rows_of(path, bytes, Format::Text)?;
+    Ok(Dataset { hash, ..rows })
 }
 
-fn rows_of(path: &Path, bytes: &[u8], format: Format) -> Result<Dataset, String> {
+fn hash_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// What a file packed as a whole holds, and the name that it has without the packer's ending.
+fn unpacked(path: &Path, bytes: Vec<u8>) -> Result<(PathBuf, Vec<u8>), String> {
     let name = path.display();
-    let text = bounded::text(bytes, path)?;
+    let cannot = |e: io::Error| format!("cannot be unpacked ({e}): “{name}”");
+    let extension = path.extension().map(|e| e.to_ascii_lowercase());
+    let packed: &mut dyn Read = match extension.as_deref().and_then(|e| e.to_str()) {
+        Some("gz") => &mut flate2::read::MultiGzDecoder::new(bytes.as_slice()),
+        Some("zst") => &mut zstd::Decoder::with_buffer(bytes.as_slice()).map_err(cannot)?,
+        _ => return Ok((path.to_owned(), bytes)),
+    };
+    let mut plain = Vec::new();
+    let limited = &mut packed.take(MAX_FILE_BYTES + 1);
+    limited.read_to_end(&mut plain).map_err(cannot)?;
+    if plain.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!(
+            "unpacks to more than {MAX_FILE_BYTES} bytes: “{name}”"
+        ));
+    }
+    Ok((path.with_extension(""), plain))
+}
+
+/// Without the hash.
+fn rows_of(path: &Path, bytes: Vec<u8>, format: Format) -> Result<Dataset, String> {
+    let name = path.display();
     let mut rows = Rows::default();
+    let bytes = Bytes::from(bytes);
+    let text = || bounded::text(&bytes, path);
     let read = match format {
-        Format::Json => json::read_document(text, &mut rows),
-        Format::JsonLines => json::read_lines(text, &mut rows),
-        Format::Csv(delimiter) => csv_file::read(text, delimiter, &mut rows),
-        Format::Text => text.lines().zip(1_u64..).try_for_each(|(line, number)| {
+        Format::Json => json::read_document(text()?, &mut rows),
+        Format::JsonLines => json::read_lines(text()?, &mut rows),
+        Format::Csv(delimiter) => csv_file::read(text()?, delimiter, &mut rows),
+        Format::Parquet => parquet_file::read(bytes.clone(), &mut rows),
+        Format::Text => text()?.lines().zip(1_u64..).try_for_each(|(line, number)| {
             let row = Row::of(line.trim());
             rows.push(row).map_err(|e| format!("line {number} {e}"))
         }),
@@ -92,7 +129,7 @@ fn rows_of(path: &Path, bytes: &[u8], format: Format) -> Result<Dataset, String>
     }
     Ok(Dataset {
         rows: rows.kept,
-        hash: hex(&Sha256::digest(bytes)),
+        hash: String::new(),
         n_empty: rows.n_empty,
     })
 }
@@ -104,9 +141,10 @@ fn format_of(path: &Path, bytes: &[u8]) -> Result<Format, String> {
         "jsonl" | "ndjson" => return Ok(Format::JsonLines),
         "csv" => return Ok(Format::Csv(b',')),
         "tsv" => return Ok(Format::Csv(b'\t')),
-        "parquet" | "arrow" | "feather" | "gz" | "zst" | "bz2" | "xz" | "zip" | "tar" => {
+        "parquet" => return Ok(Format::Parquet),
+        "arrow" | "feather" | "bz2" | "xz" | "zip" | "tar" => {
             return Err(format!(
-                "“.{extension}” files are not read, write the rows as JSON Lines or CSV: “{}”",
+                "“.{extension}” files are not read, write the rows as Parquet, JSON Lines or CSV: “{}”",
                 path.display()
             ));
         }
@@ -208,6 +246,56 @@ mod tests {
         assert_eq!(firsts("a.csv", "anything\none\ntwo\n"), two);
     }
 
+    #[track_caller]
+    fn of_file(name: &str) -> Vec<Row> {
+        let path = Path::new("tests/data/datasets").join(name);
+        read(&path).unwrap().rows
+    }
+
+    #[test]
+    fn parquet_gives_what_its_rows_would_give_as_json() {
+        let rows = of_file("questions.snappy.parquet");
+        let firsts: Vec<&str> = rows.iter().map(|r| &*r.turns[0]).collect();
+        assert_eq!(firsts, ["one", "zwei äöü", "三"]);
+        let rows = of_file("chats.zstd.parquet");
+        assert_eq!(rows[0].system.as_deref(), Some("Be brief."));
+        let turns: Vec<&str> = rows[0].turns.iter().map(|t| &**t).collect();
+        // As of messages: what comes before the last question is its history.
+        assert_eq!(turns, ["two"]);
+        assert_eq!(&*rows[1].turns[0], "three");
+    }
+
+    /// Wherever a byte is wrong or the file ends, there is an answer.
+    #[test]
+    fn damaged_parquet_is_an_error_or_rows_and_never_a_panic() {
+        let whole = std::fs::read("tests/data/datasets/chats.zstd.parquet").unwrap();
+        for at in (0..whole.len()).step_by(7) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x55;
+            read_as("a.parquet", &bytes).ok();
+            read_as("a.parquet", &whole[..at]).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn what_is_packed_as_a_whole_is_read_by_its_inner_name() {
+        use std::io::Write as _;
+
+        let lines = b"{\"prompt\":\"one\"}\n{\"prompt\":\"two\"}\n";
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(lines).unwrap();
+        let packed = gzip.finish().unwrap();
+        let dataset = read_as("a.jsonl.gz", &packed).unwrap();
+        assert_eq!(dataset.rows.len(), 2);
+        assert_eq!(
+            dataset.hash,
+            hash_of(&packed),
+            "the file's, as it was given"
+        );
+        let packed = zstd::encode_all(&b"Prompt,n\none,1\ntwo,2\n"[..], 1).unwrap();
+        assert_eq!(read_as("a.csv.zst", &packed).unwrap().rows.len(), 2);
+    }
+
     #[test]
     fn the_hash_is_that_of_the_bytes() {
         let dataset = read_as("a.txt", b"abc").unwrap();
@@ -237,7 +325,10 @@ mod tests {
         refused("a.json", b"{\"schema\":1}", "list of rows");
         refused("a.csv", b"a,b\n1,2\n", "“a”, “b”");
         refused("a.csv", b"prompt,b\nx\n", "line 2");
-        refused("a.parquet", b"PAR1", "JSON Lines or CSV");
+        refused("a.arrow", b"ARROW1", "Parquet, JSON Lines or CSV");
+        refused("a.parquet", b"PAR1", "is no Parquet that can be read");
+        refused("a.jsonl.gz", b"{\"prompt\":\"x\"}", "cannot be unpacked");
+        refused("a.csv.zst", b"prompt\nx\n", "cannot be unpacked");
         let deep = "[".repeat(100_000);
         refused("a.json", deep.as_bytes(), "line 1");
         refused("a.jsonl", deep.as_bytes(), "line 1");
