@@ -140,7 +140,17 @@ fn is_client_limit(error: &io::Error) -> bool {
     )
 }
 
-/// `what: cause: deeper cause`, without repeating what a cause already quotes of the next.
+/// What libraries wrap a cause into.
+const HOLLOW: [&str; 5] = [
+    "error sending request",
+    "client error (",
+    "tcp connect error",
+    "error trying to connect",
+    "connection error",
+];
+
+/// `what: cause: deeper cause`, without repeating what a cause already quotes of the next. Wrappers that say nothing are left
+/// out.
 pub(super) fn message_from_chain(what: &str, error: &(dyn Error + 'static)) -> String {
     let mut message = what.to_owned();
     let mut last = String::new();
@@ -148,7 +158,10 @@ pub(super) fn message_from_chain(what: &str, error: &(dyn Error + 'static)) -> S
     while let Some(error) = cause {
         let text = error.to_string();
         let text = text.trim_end_matches('.');
-        if !text.is_empty() && !last.contains(text) {
+        // The number says nothing to a person that the words before it do not.
+        let text = text.split(" (os error ").next().unwrap_or(text);
+        let is_hollow = error.source().is_some() && HOLLOW.iter().any(|h| text.starts_with(h));
+        if !text.is_empty() && !is_hollow && !last.contains(text) {
             // Writing to a String cannot fail.
             write!(message, ": {text}").ok();
             text.clone_into(&mut last);
@@ -161,6 +174,25 @@ pub(super) fn message_from_chain(what: &str, error: &(dyn Error + 'static)) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Wrapper(&'static str, #[source] Box<dyn Error + Send + Sync>);
+
+    #[test]
+    fn a_chain_is_told_by_what_it_says() {
+        let refused = io::Error::from_raw_os_error(13);
+        let inner = Wrapper("tcp connect error", Box::new(refused));
+        let inner = Wrapper("client error (Connect)", Box::new(inner));
+        let chain = Wrapper("error sending request", Box::new(inner));
+        let message = message_from_chain("No connection to “h”", &chain);
+        assert!(message.starts_with("No connection to “h”: "), "{message}");
+        for hollow in ["error", "(", "13"] {
+            assert!(!message.contains(hollow), "{message}");
+        }
+        let alone = io::Error::other("connection error");
+        assert_eq!(message_from_chain("x", &alone), "x: connection error");
+    }
 
     #[test]
     fn a_reset_is_told_from_a_refusal_and_from_our_own_limits() {

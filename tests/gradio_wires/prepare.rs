@@ -217,7 +217,7 @@ async fn files_are_uploaded_once_and_their_time_is_told() {
     has(
         &issues(app.prepare(app.target("/image_size"), &missing).await),
         "workload.inputs.img",
-        "“/no/such.png” is not a file",
+        "“/no/such.png”, given for the input “img”, is not a file",
     );
     let number = workload(&[("img", json!(3))]);
     has(

@@ -158,7 +158,7 @@ fn a_search_asks_for_goals_and_one_click_adds_them() {
         [Load::Search { over: Over::Rate, from, max, .. }] if from < 2.1 && max > 63.9
     ));
     assert!(bench.says("Doubles from 2 req/s while the goals are met"));
-    assert!(bench.says("Until the load is found"));
+    assert!(bench.says("Until it is found"));
     // Told before the run: 30 requests at 2 req/s show nothing of a goal for 95 %.
     assert!(bench.says("The first probe has 30 requests, and fewer than 73 cannot tell whether"));
     bench.type_into("First load", "8");

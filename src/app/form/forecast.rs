@@ -79,7 +79,7 @@ impl Forecast {
         let one = match self.requests {
             Some(1) => "1 request".to_owned(),
             Some(n) => format!("{about}{} requests", grouped(n)),
-            None if self.at_most => "Until the load is found".to_owned(),
+            None if self.at_most => "Until it is found".to_owned(),
             None if self.ends_with_trace => "Until the trace ends".to_owned(),
             None => "Until the time is up".to_owned(),
         };
