@@ -63,6 +63,10 @@ pub enum CautionId {
     Reconnected,
     /// More than 1 % of a stage's requests failed, and not all of them.
     Failed,
+    /// More than 1 % of a stage's requests were cut off when its grace time was over.
+    CutOff,
+    /// A stage has fewer requests than users, so not all of them were there.
+    IdleUsers,
     /// Arrivals were not sent, because as many requests were in flight as the plan allows.
     Dropped,
     /// Too few requests to tell whether a goal is met.

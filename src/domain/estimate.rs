@@ -38,7 +38,8 @@ impl Estimate {
             }
         }
         for (i, stage) in plan.stages.iter().enumerate() {
-            all.add_stage(stage, if i == 0 { 0.0 } else { plan.pause_secs });
+            let pause_secs = if i == 0 { 0.0 } else { plan.pause_secs };
+            all.add_stage(stage, f64::from(plan.workload.turns.max(1)), pause_secs);
         }
         if let Some(most) = plan.limits.max_secs.filter(|most| *most < all.secs) {
             all.secs = most;
@@ -46,9 +47,14 @@ impl Estimate {
         all
     }
 
-    fn add_stage(&mut self, stage: &Stage, pause_secs: f64) {
+    fn add_stage(&mut self, stage: &Stage, turns: f64, pause_secs: f64) {
         let n = f64::from(n_stages(&stage.load));
-        let (requests, secs) = (requests_of(stage), stage.secs());
+        // Over time an open loop begins conversations, each of which is so many requests.
+        let turns = match (&stage.load, stage.end) {
+            (Load::Open { .. }, StageEnd::DurationSecs(_)) => turns,
+            _ => 1.0,
+        };
+        let (requests, secs) = (requests_of(stage).map(|n| n * turns), stage.secs());
         self.requests += n * requests.unwrap_or(0.0);
         self.has_more_requests |= requests.is_none();
         self.secs += n * secs.unwrap_or(0.0) + pause_secs;
@@ -230,6 +236,11 @@ mod tests {
         let mut twice = Estimate::of(&plan(rates.unwrap()));
         twice.add(&twice.clone());
         assert_eq!(twice.to_string(), "2 runs, 300 requests, about 40 s");
+        let rates = Stage::open_rates("5", OpenShape::default(), TierLength::Duration("10s"));
+        let mut talks = plan(rates.unwrap());
+        talks.workload.turns = 3;
+        let talks = Estimate::of(&talks).to_string();
+        assert!(talks.starts_with("1 run, 150 requests"), "{talks}");
     }
 
     #[test]

@@ -334,8 +334,12 @@ impl RunData {
                 .map(|g| g.iter().map(|v| f64::from(*v)).collect())
                 .unwrap_or_default();
         }
+        let is_open = self.plan().stage(stage).is_some_and(|s| s.load.is_open());
+        // As the stage's figures have it: in an open loop those that ended after its time too.
+        let is_of =
+            |of: Phase| of == phase || is_open && phase == Phase::Measure && of == Phase::Drain;
         let belongs =
-            |p: &&Point| p.stage == stage && p.phase == phase && p.outcome == OutcomeKind::Ok;
+            |p: &&Point| p.stage == stage && is_of(p.phase) && p.outcome == OutcomeKind::Ok;
         self.points
             .iter()
             .filter(belongs)

@@ -48,6 +48,10 @@ impl Verdict {
     }
 }
 
+/// A search of which not even this share of the first load meets the goals is over: what is missed there is no matter of
+/// load.
+const SEARCH_FLOOR: f64 = 1.0 / 64.0;
+
 /// A search under way.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
@@ -81,6 +85,7 @@ impl Search {
         }
         let level = match (self.met, self.missed) {
             (None, None) => self.from,
+            (None, Some(missed)) if missed <= self.from * SEARCH_FLOOR => return None,
             (Some(met), None) if met >= self.max => return None,
             (Some(met), None) => (met * 2.0).min(self.max),
             (met, Some(missed)) => self.between(met.unwrap_or(0.0), missed)?,
@@ -202,7 +207,10 @@ mod tests {
         );
         assert_eq!(run(true, 8.0, 50.0, 0.0), (vec![8.0, 4.0, 2.0, 1.0], None));
         let (probes, found) = run(false, 8.0, 50.0, 0.0);
-        assert_eq!((probes.len(), found), (15, None), "{probes:?}");
+        assert_eq!((probes.len(), found), (7, None), "{probes:?}");
+        assert_eq!(probes.last(), Some(&0.125));
+        let (probes, found) = run(false, 1.0, 1e9, 1e12);
+        assert_eq!((probes.len(), found), (15, Some(16_300.0)), "{probes:?}");
         assert_eq!(run(false, 100.0, 50.0, 1e9).0, [50.0]);
     }
 

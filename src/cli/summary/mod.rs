@@ -64,15 +64,15 @@ pub(super) fn text(run: &RunData) -> String {
     // What was dropped stands at its stage already.
     let ended = |e: &&ErrorClass| e.outcome != OutcomeKind::Dropped;
     for error in run.summary.errors.iter().filter(ended) {
-        let kind = error.kind.map_or("not finished", |k| k.label());
+        let kind = error
+            .kind
+            .map_or_else(|| unfinished(error.outcome), |k| k.label());
         let status = error.status.map(|s| format!(" {s}")).unwrap_or_default();
-        writeln!(
-            out,
-            "\n{} × {kind}{status}: {}",
-            error.count,
-            visible(&error.first_message)
-        )
-        .ok();
+        let message = match error.first_message.as_str() {
+            "" => String::new(),
+            message => format!(": {}", visible(message)),
+        };
+        writeln!(out, "\n{} × {kind}{status}{message}", error.count).ok();
     }
     cautions(&run.summary.cautions, &mut out);
     let verdict = &run.summary.verdict;
@@ -86,6 +86,15 @@ pub(super) fn text(run: &RunData) -> String {
         writeln!(out, "  {}", visible(reason)).ok();
     }
     out
+}
+
+/// What became of requests that neither ended well nor failed.
+fn unfinished(outcome: OutcomeKind) -> &'static str {
+    match outcome {
+        OutcomeKind::CutOff => "cut off at the end of the grace time",
+        OutcomeKind::Cancelled => "cancelled",
+        _ => "not finished",
+    }
 }
 
 /// The gravest in full; of many the others in a line each, since a wall of them is read by nobody.

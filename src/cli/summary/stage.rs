@@ -137,7 +137,13 @@ fn sent(i: usize, stage: &StageSummary, run: &RunData, out: &mut String) {
         // The rate is where a ramp ends: what it asked for on the mean is less.
         match ramp {
             Some(ramp) => writeln!(out, "  sent {sent:.2} req/s over the ramp {ramp}").ok(),
-            None => writeln!(out, "  sent {sent:.2} of {rate} req/s asked").ok(),
+            None => {
+                let what = match run.plan().workload.turns {
+                    0 | 1 => "req/s",
+                    _ => "conversations/s",
+                };
+                writeln!(out, "  sent {sent:.2} of {rate} {what} asked").ok()
+            }
         };
     }
     let is_after = |p: &&Point| {
@@ -146,6 +152,13 @@ fn sent(i: usize, stage: &StageSummary, run: &RunData, out: &mut String) {
     };
     match run.points.iter().filter(is_after).count() {
         0 => {}
+        n if asked.is_some_and(Load::is_open) => {
+            writeln!(
+                out,
+                "  {n} of them ended after the stage's time: in no rate, and in all other figures"
+            )
+            .ok();
+        }
         n => {
             writeln!(
                 out,

@@ -109,6 +109,9 @@ impl Accumulator {
         for (stage, name) in self.stages.iter_mut().zip(self.plan.stage_names()) {
             stage.rename(name);
         }
+        if let Some(stage) = self.stages.get_mut(border.stage.index()) {
+            stage.bordered(border);
+        }
     }
 
     /// Takes what a visitor did beside the measured requests.
@@ -251,8 +254,12 @@ impl Accumulator {
 
     fn stage_facts(&self) -> Vec<StageFacts> {
         let mut measured: Vec<Vec<&Point>> = vec![Vec::new(); self.stages.len()];
-        for point in self.points.iter().filter(|p| p.phase == Phase::Measure) {
-            if let Some(of_stage) = measured.get_mut(point.stage.index()) {
+        for point in self.points.iter() {
+            let at = point.stage.index();
+            let is_measured = |stage: &StageData| stage.measures(point.phase);
+            if self.stages.get(at).is_some_and(is_measured)
+                && let Some(of_stage) = measured.get_mut(at)
+            {
                 of_stage.push(point);
             }
         }
@@ -263,6 +270,11 @@ impl Accumulator {
     /// Everything at once: numbers, verdict and cautions. The one way from records to a summary, for a run that goes
     /// (Live: the verdict is as of now), has ended, or was read from a file.
     pub fn summary(&mut self, detail: Detail, borders: &[StageBorder], run: &RunFacts) -> Summary {
+        if let Some(last) = borders.last().filter(|_| run.interrupted)
+            && let Some(stage) = self.stages.get_mut(last.stage.index())
+        {
+            stage.interrupted();
+        }
         let stages = self.summaries(detail);
         let cold = self.cold(detail);
         let records = self.facts(detail);

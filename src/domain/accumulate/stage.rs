@@ -6,8 +6,8 @@ use crate::stats;
 
 use super::super::{
     Distribution, Goal, GoalTally, Interval, Intervals, METRICS, MetricId, N_DISTRIBUTED,
-    OutcomeKind, Phase, Point, RequestRecord, Stage, StageFacts, StageSummary, Taken, TokenSource,
-    Trend,
+    OutcomeKind, Phase, Point, RequestRecord, Stage, StageBorder, StageEnd, StageFacts,
+    StageSummary, Taken, TokenSource, Trend,
 };
 use super::Detail;
 use super::gaps::Gaps;
@@ -70,6 +70,12 @@ pub(super) struct StageData {
     turns: Turns,
     /// Sum of the time that requests were in flight inside the window.
     residence_ns: u128,
+    /// Of those that ended within the stage's time, which rates count: the ones that ended well, and all.
+    ok_in_time: u64,
+    ended_in_time: u64,
+    /// Of a stage that ends by time, and whether it had all of it.
+    planned_secs: Option<f64>,
+    is_full: bool,
     seen_users: HashSet<u32>,
     /// Of the bootstrap: the same stage of a file gives the same interval.
     seed: u64,
@@ -100,6 +106,13 @@ impl StageData {
             gaps: Gaps::default(),
             turns: Turns::default(),
             residence_ns: 0,
+            ok_in_time: 0,
+            ended_in_time: 0,
+            planned_secs: match stage.end {
+                StageEnd::DurationSecs(secs) => Some(secs),
+                _ => None,
+            },
+            is_full: false,
             seen_users: HashSet::new(),
             seed: u64::from(stage.load.max_in_flight()),
             ranks: Ranks::default(),
@@ -114,16 +127,41 @@ impl StageData {
         }
     }
 
+    /// The stage's border as it is known by now.
+    pub(super) fn bordered(&mut self, border: &StageBorder) {
+        let lasted = border.end_ns.map(|end| end.saturating_sub(border.start_ns));
+        let is_full = lasted
+            .zip(self.planned_secs)
+            .is_some_and(|(ns, planned)| ns as f64 / 1e9 >= planned && border.stopped.is_none());
+        if is_full != self.is_full {
+            self.is_full = is_full;
+            self.summary = None;
+        }
+    }
+
+    /// The person ended the run in it.
+    pub(super) fn interrupted(&mut self) {
+        self.is_full = false;
+        self.summary = None;
+    }
+
+    /// Whether a request of that phase is among the stage's: in an open loop each one that was due in it, whenever it ended,
+    /// or the slow ones of an overloaded server would be missing. A closed loop's last ones were not asked for any more.
+    pub(super) fn measures(&self, phase: Phase) -> bool {
+        phase == Phase::Measure || self.is_open && phase == Phase::Drain
+    }
+
     pub(super) fn push(&mut self, record: &RequestRecord) {
         let is_measure = record.phase == Phase::Measure;
         if !is_measure && record.phase != Phase::Drain {
             return;
         }
+        let is_measured = self.measures(record.phase);
         self.summary = None;
         self.seen_users.insert(record.user);
         match record.outcome.kind() {
-            OutcomeKind::Ok if is_measure => self.ok += 1,
-            OutcomeKind::Failed if is_measure => self.failed += 1,
+            OutcomeKind::Ok if is_measured => self.ok += 1,
+            OutcomeKind::Failed if is_measured => self.failed += 1,
             OutcomeKind::Cancelled => self.cancelled += 1,
             OutcomeKind::CutOff => self.cut_off += 1,
             OutcomeKind::Dropped => self.dropped += 1,
@@ -133,6 +171,8 @@ impl StageData {
         self.pace.push(record);
         let has_ended = matches!(record.outcome.kind(), OutcomeKind::Ok | OutcomeKind::Failed);
         if is_measure && has_ended {
+            self.ended_in_time += 1;
+            self.ok_in_time += u64::from(record.outcome.is_ok());
             let (start, end) = (record.start_ns(), record.end_ns);
             let (from, to) = self.window.unwrap_or((start, end));
             self.window = Some((from.min(start), to.max(end)));
@@ -143,7 +183,7 @@ impl StageData {
             self.residence_ns += u128::from(end.saturating_sub(start));
         }
         self.push_tokens(record);
-        if is_measure && record.outcome.is_ok() {
+        if is_measured && record.outcome.is_ok() {
             self.push_values(record);
         }
     }
@@ -218,10 +258,10 @@ impl StageData {
             metrics.insert(metric.id, of_metric);
         }
         self.ranks = ranks;
-        let secs = self
-            .window
-            .map(|(from, to)| (to - from) as f64 / 1e9)
-            .filter(|secs| *secs > 0.0);
+        let full_secs = self.planned_secs.filter(|_| self.is_full);
+        let seen = self.window.map(|(from, to)| (to - from) as f64 / 1e9);
+        let secs = seen.map(|seen| full_secs.unwrap_or(seen));
+        let secs = secs.filter(|secs| *secs > 0.0);
         let share = |n: u64, of: u64| (of > 0).then(|| n as f64 / of as f64);
         let n_ended = self.ok + self.failed;
         StageSummary {
@@ -233,11 +273,11 @@ impl StageData {
             cut_off: self.cut_off,
             dropped: self.dropped,
             duration_s: secs,
-            request_rate: secs.map(|s| self.ok as f64 / s),
+            request_rate: secs.map(|s| self.ok_in_time as f64 / s),
             output_token_rate: secs.filter(|_| self.has_tokens).map(|s| self.tokens / s),
             error_rate: share(self.failed, n_ended),
             error_rate_ci95: stats::wilson(self.failed, n_ended),
-            sent_rate: self.pace.sent_rate(),
+            sent_rate: self.pace.sent_rate(full_secs),
             goals: self.goals.results(),
             attainment: self.goals.attainment(),
             goodput: secs
@@ -277,14 +317,15 @@ impl StageData {
 
     /// `points`: this stage's Measure requests.
     pub(super) fn facts(&self, points: &[&Point]) -> StageFacts {
-        let n = self.ok + self.failed;
         StageFacts {
-            n,
+            n: self.ended_in_time,
             n_users: u32::try_from(self.seen_users.len()).unwrap_or(u32::MAX),
             window_secs: self.window.map_or(0.0, |(a, b)| (b - a) as f64 / 1e9),
             residence_secs: self.residence_ns as f64 / 1e9,
             trend: trend(points, self.filling(points)),
-            due_rate: self.pace.due_rate(),
+            due_rate: self
+                .pace
+                .due_rate(self.planned_secs.filter(|_| self.is_full)),
         }
     }
 }
@@ -302,7 +343,9 @@ struct Pace {
 
 impl Pace {
     fn push(&mut self, record: &RequestRecord) {
-        let Some(due_ns) = record.due_ns.filter(|_| record.from_due) else {
+        // The plan asks for conversations; their later turns come when they can.
+        let is_asked = record.from_due && record.turn.unwrap_or(0) == 0;
+        let Some(due_ns) = record.due_ns.filter(|_| is_asked) else {
             return;
         };
         let widened = |span: Option<(u64, u64)>, at: u64| {
@@ -317,18 +360,25 @@ impl Pace {
         }
     }
 
-    /// Planned sends per second.
-    fn due_rate(&self) -> Option<f64> {
+    /// Planned sends per second, over the stage's time where it had all of it.
+    fn due_rate(&self, full_secs: Option<f64>) -> Option<f64> {
         let (from, to) = self.due?;
-        rate(self.n_due, to - from)
+        match full_secs {
+            Some(secs) => Some(self.n_due as f64 / secs),
+            None => rate(self.n_due, to - from),
+        }
     }
 
     /// Requests let go per second: what was dropped is missing from them, and what left late stretches them.
-    fn sent_rate(&self) -> Option<f64> {
+    fn sent_rate(&self, full_secs: Option<f64>) -> Option<f64> {
         let ((due_from, due_to), (sent_from, sent_to)) = self.due.zip(self.sent)?;
+        let (due_ns, sent_ns) = (due_to - due_from, sent_to - sent_from);
+        if let Some(secs) = full_secs {
+            let late_secs = sent_ns.saturating_sub(due_ns) as f64 / 1e9;
+            return Some(self.n_sent as f64 / (secs + late_secs));
+        }
         let share = self.n_sent as f64 / self.n_due as f64;
-        let span = (due_to - due_from).max(sent_to - sent_from);
-        Some(rate(self.n_due, span)? * share)
+        Some(rate(self.n_due, due_ns.max(sent_ns))? * share)
     }
 }
 

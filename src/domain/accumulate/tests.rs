@@ -1,6 +1,8 @@
 use super::fixture::{MS, bare, failed, ns, plan, streamed};
 use super::*;
-use crate::domain::{Ended, FailureKind, GradioFacts, MadeBy, Outcome, TextFacts, TokenSource};
+use crate::domain::{
+    Ended, FailureKind, GradioFacts, Load, MadeBy, Outcome, StageEnd, TextFacts, TokenSource,
+};
 
 #[track_caller]
 fn near(got: Option<f64>, expected: f64) {
@@ -395,4 +397,49 @@ fn stages_of_the_same_load_are_told_apart() {
     let expected = ["2 users", "4 users", "2 users (2)", "1 user"];
     assert_eq!(names(&mut acc), expected);
     assert_eq!(acc.plan().stage_names(), expected);
+}
+
+/// An open loop of 5 requests a second for 3 s, against a server that stalls: three of the fifteen end after the stage.
+#[test]
+fn an_open_loop_counts_each_request_that_was_due_and_rates_by_the_stage_s_time() {
+    let mut plan = plan("1", "10");
+    plan.stages[0] = Stage {
+        load: Load::open(5.0),
+        end: StageEnd::DurationSecs(3.0),
+    };
+    let mut acc = Accumulator::new(&plan);
+    let border = |end_ns: Option<u64>| StageBorder {
+        stage: StageIdx(0),
+        start_ns: 0,
+        end_ns,
+        stopped: None,
+        made: None,
+    };
+    acc.border(&border(None));
+    for i in 0..15_u64 {
+        let start = 200.0 * i as f64;
+        let late = i >= 12;
+        let mut r = streamed(i, start, if late { 1000.0 } else { 50.0 }, &[5.0]);
+        r.due_ns = Some(r.dispatched_ns);
+        r.from_due = true;
+        if late {
+            r.phase = Phase::Drain;
+        }
+        acc.push(&r);
+    }
+    acc.border(&border(Some(3_805 * MS)));
+    let stage = acc.summaries(Detail::Full).remove(0);
+    assert_eq!(stage.ok, 15);
+    assert_eq!(stage.duration_s, Some(3.0));
+    near(stage.request_rate, 4.0);
+    near(stage.sent_rate, 5.0);
+    let ttft = stage.metric(MetricId::Ttft).unwrap();
+    assert_eq!(ttft.n, 15);
+    near(ttft.max, 1000.0);
+    // Ended by hand: what the stage's time is, only its requests tell.
+    let mut stopped = border(Some(3_805 * MS));
+    stopped.stopped = Some("Paused by hand".to_owned());
+    acc.border(&stopped);
+    let stage = acc.summaries(Detail::Full).remove(0);
+    assert!(stage.duration_s.unwrap() < 3.0, "{:?}", stage.duration_s);
 }

@@ -14,6 +14,8 @@ use super::{
 pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
     saturated(facts, ledger);
     loads::failed(facts, ledger);
+    loads::cut_off(facts, ledger);
+    loads::idle_users(facts, ledger);
     loads::dropped(facts, ledger);
     ledger.doubt(stopped_early(facts));
     late_sends(facts, ledger);
@@ -117,9 +119,14 @@ fn saturated(facts: &Facts<'_>, ledger: &mut Ledger) {
     }
     let found = known.iter().find(|(_, t)| rises(t)).map(|(i, t)| {
         let before = i.checked_sub(1).map(|b| facts.label(b).to_owned());
+        let planned = facts.plan.stage(StageIdx::from_index(*i));
+        let less = match planned.is_some_and(|stage| stage.load.is_open()) {
+            true => "a lower rate",
+            false => "fewer users",
+        };
         let advice = match before {
             Some(label) => format!("End at {label}, or look only at how the numbers grow"),
-            None => "Ask for fewer users, or look only at how the numbers grow".to_owned(),
+            None => format!("Ask for {less}, or look only at how the numbers grow"),
         };
         let finding = format!(
             "{} is past saturation: TTFT rose by {:.0} % and in flight by {:.0} % through the stage",

@@ -1,10 +1,10 @@
-//! Doubts about what a load shows: requests that failed, arrivals that were dropped, goals that too few requests tell of,
+//! Doubts about what a load shows: requests that failed or were cut off, arrivals that were dropped, goals that too few requests tell of,
 //! visitors that were not served.
 
 use crate::stats;
 
 use super::super::{
-    BesideSummary, Caution, CautionId, GoalResult, GoalVerdict, Load, Taken, WhenFull,
+    BesideSummary, Caution, CautionId, GoalResult, GoalVerdict, Load, StageEnd, Taken, WhenFull,
 };
 use super::cautions::caution;
 use super::{Facts, Ledger, MAX_FAILED_SHARE, MAX_MORE_REQUESTS};
@@ -67,6 +67,57 @@ pub(super) fn failed(facts: &Facts<'_>, ledger: &mut Ledger) {
             ),
             "A request that failed has no latency, so the figures are those of the requests that ended well, and the server had less to do than asked",
             "Look at what the errors say, then ask for fewer users, or for what the server takes",
+        )
+    }));
+}
+
+/// The slowest requests of a stage, given up when its grace time was over: no latency holds them.
+pub(super) fn cut_off(facts: &Facts<'_>, ledger: &mut Ledger) {
+    let shares = facts.stages.iter().enumerate().map(|(i, stage)| {
+        let n = stage.ok + stage.failed + stage.cut_off;
+        (i, stage.cut_off, n, stage.cut_off as f64 / n.max(1) as f64)
+    });
+    let worst = shares
+        .filter(|s| s.3 > MAX_FAILED_SHARE && s.1 < s.2)
+        .max_by(|a, b| a.3.total_cmp(&b.3));
+    ledger.doubt(worst.map(|(i, n_cut, n, share)| {
+        caution(
+            CautionId::CutOff,
+            Some(i),
+            format!(
+                "{n_cut} of {n} requests of “{}” were cut off ({:.1} %)",
+                facts.label(i),
+                share * 100.0
+            ),
+            "They had not ended when the grace time after the stage was over, and they were the slowest: the latencies shown are those of the others",
+            "Ask for less load, or raise grace_secs until all of them end",
+        )
+    }));
+}
+
+/// A closed stage in which not every user can have sent a request.
+pub(super) fn idle_users(facts: &Facts<'_>, ledger: &mut Ledger) {
+    let counted = facts.plan.stages.iter().enumerate();
+    let counted: Vec<(usize, u64, u64)> = counted
+        .filter_map(|(i, stage)| match (&stage.load, stage.end) {
+            (Load::Closed { users, .. }, StageEnd::Requests(n)) => {
+                Some((i, u64::from(users.get()), n.get()))
+            }
+            _ => None,
+        })
+        .collect();
+    if counted.is_empty() {
+        return;
+    }
+    let idle = counted.into_iter().find(|(_, users, n)| n < users);
+    ledger.doubt(idle.map(|(i, users, n)| {
+        let requests = if n == 1 { "request" } else { "requests" };
+        caution(
+            CautionId::IdleUsers,
+            Some(i),
+            format!("“{}” has {n} {requests} for {users} users", facts.label(i)),
+            "A user that never sends is no load: the stage met the server with as many users as it has requests",
+            format!("Ask for at least {users} requests, or for fewer users"),
         )
     }));
 }

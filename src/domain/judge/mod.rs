@@ -178,7 +178,7 @@ pub const MAX_TOKENS_PER_CHUNK: f64 = 1.2;
 pub const MAX_LENGTH_SHARE: f64 = 0.05;
 /// Share of answers that end at `max_tokens` above which their whole times are those of the limit.
 pub const MAX_CUT_SHARE: f64 = 0.5;
-/// Share of a stage's requests that failed above which its figures tell of too few of them: p99 is one in a hundred.
+/// Share of a stage's requests that failed, or were cut off, above which its figures tell of too few of them: p99 is one in a hundred.
 pub const MAX_FAILED_SHARE: f64 = 0.01;
 /// More requests than this to tell whether a goal is met are none that a person would wait for.
 pub const MAX_MORE_REQUESTS: f64 = 1e6;

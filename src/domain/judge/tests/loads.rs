@@ -38,6 +38,34 @@ fn failures_that_the_figures_leave_out() {
 }
 
 #[test]
+fn requests_that_were_given_up_are_in_no_latency() {
+    let mut case = clean();
+    for r in case.records.iter_mut().step_by(20) {
+        r.outcome = Outcome::CutOff;
+    }
+    let finding = "20 of 400 requests of “10 users” were cut off (5.0 %)";
+    cautioned(&case, CautionId::CutOff, finding);
+}
+
+#[test]
+fn users_without_a_request_are_no_load() {
+    let mut case = clean();
+    case.plan.stages[0].load = Load::Closed {
+        users: std::num::NonZeroU32::new(500).unwrap(),
+        mode: Default::default(),
+        ramp: None,
+    };
+    let (_, cautions) = case.judge();
+    let said = cautions.iter().find(|c| c.id == CautionId::IdleUsers);
+    let said = said.expect("a caution");
+    assert!(
+        said.finding.contains("has 400 requests for 500 users"),
+        "{}",
+        said.finding
+    );
+}
+
+#[test]
 fn dropped_arrivals() {
     let mut case = clean();
     open(&mut case, WhenFull::Drop);
