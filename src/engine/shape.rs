@@ -44,8 +44,10 @@ pub(super) struct OpenShape {
     is_even: bool,
 }
 
-/// Connections that an open stage begins with: as many as are in flight when each request takes a second.
-const SECS_IN_FLIGHT: f64 = 1.0;
+/// Connections that an open stage begins with: as many as are in flight when each request takes that long. Few, since a
+/// server that gives each connection a thread of its own (llama.cpp has some eight) has none left for the requests while
+/// idle ones hold them.
+const SECS_IN_FLIGHT: f64 = 0.1;
 /// And that many at most: more are made when they are needed.
 const MAX_OPENED: f64 = 256.0;
 /// Descriptors that are no connections.
@@ -221,7 +223,8 @@ impl OpenShape {
         reason = "between 1 and 256"
     )]
     fn n_senders(&self) -> usize {
-        (self.rate * SECS_IN_FLIGHT).ceil().clamp(1.0, MAX_OPENED) as usize
+        let n = (self.rate * SECS_IN_FLIGHT).ceil().clamp(1.0, MAX_OPENED) as usize;
+        n.min(self.open.due_ns.len().max(1))
     }
 
     /// The warm-up before it: the same rate, and no ramp.
