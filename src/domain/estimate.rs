@@ -155,6 +155,26 @@ pub fn short_probe(plan: &Plan) -> Option<String> {
     })
 }
 
+/// Seconds of a stage before which nothing tells that it is saturated: a slot of a second each, and seen three times.
+pub const SATURATION_MIN_SECS: f64 = 15.0;
+
+/// Stages of a plan that stops when saturated which are over before that can be seen.
+pub fn short_watch(plan: &Plan) -> Option<String> {
+    let is_watched = |load: &Load| match load {
+        Load::Open { ramp, .. } => ramp.is_none(),
+        Load::Sweep { over, .. } | Load::Search { over, .. } => *over == Over::Rate,
+        Load::Closed { .. } | Load::Replay { .. } => false,
+    };
+    let short = plan.stages.iter().filter(|s| is_watched(&s.load));
+    let shortest = short.filter_map(Stage::secs).min_by(f64::total_cmp)?;
+    (plan.limits.stop_when_saturated && shortest < SATURATION_MIN_SECS).then(|| {
+        format!(
+            "A stage is seen to be saturated after {SATURATION_MIN_SECS} s at the earliest, and here one ends after {}: it will not be stopped",
+            duration_words(shortest)
+        )
+    })
+}
+
 impl fmt::Display for Estimate {
     /// `6 runs, about 360 requests, at least 1 min 30 s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -284,6 +304,20 @@ mod tests {
         // Of gaps there are many more than requests.
         assert_eq!(said(&["itl.p99:50ms"], requests(2), 1.0), None);
         assert_eq!(said(&[], requests(2), 1.0), None);
+    }
+
+    #[test]
+    fn stages_too_short_to_be_watched_are_named() {
+        let said = |secs: &'static str, stops: bool| {
+            let length = TierLength::Duration(secs);
+            let mut plan = plan(Stage::open_rates("5", OpenShape::default(), length).unwrap());
+            plan.limits.stop_when_saturated = stops;
+            short_watch(&plan)
+        };
+        assert!(said("10s", true).unwrap().contains("ends after 10 s"));
+        assert_eq!(said("10s", false), None);
+        assert_eq!(said("15s", true), None);
+        assert_eq!(short_watch(&Plan::simple("http://h")), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Plan {
     /// The preset that it began as; only a word, every value stands in the plan itself.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub profile: String,
-    /// Of everything random: arrivals, lengths, prompt order, nonces, wave jitter.
+    /// Of everything random: arrivals, lengths, prompt order, wave jitter; the markers of unique prompts are new in each run.
     #[serde(default = "default_seed")]
     pub seed: u64,
     /// Pause between two stages, in seconds.

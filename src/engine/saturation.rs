@@ -221,6 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn the_least_time_that_is_told_is_the_one_that_it_takes() {
+        let slots = MIN_SLOTS + IN_A_ROW as usize;
+        let secs = slots as f64 * LOOK_NS as f64 / S;
+        assert!(
+            (secs - crate::domain::SATURATION_MIN_SECS).abs() < 1e-9,
+            "{secs}"
+        );
+    }
+
+    #[test]
     fn an_overloaded_queue_is_found_soon() {
         for seed in 0..6 {
             for factor in [1.3, 2.0, 5.0] {

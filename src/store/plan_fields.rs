@@ -124,7 +124,7 @@ pub(super) const PLAN: &[Field] = &[
     may(
         "seed",
         whole(0, MAX_SEED),
-        "Of everything random: arrivals, lengths, prompt order, nonces, wave jitter",
+        "Of everything random: arrivals, lengths, prompt order, wave jitter; the markers of unique prompts are new in each run",
     ),
     may("pause_secs", SECS, "Pause between two stages"),
     may(

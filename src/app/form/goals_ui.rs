@@ -10,7 +10,7 @@ use crate::app::icons;
 use crate::app::menu;
 use crate::app::theme::{Theme, radius, size};
 use crate::app::widgets::{self, Button, Field};
-use crate::domain::{GOAL_METRICS, GOAL_PRESETS, MAX_GOALS};
+use crate::domain::{GOAL_METRICS, GOAL_PRESETS, MAX_GOALS, short_watch};
 
 /// Width of the button that takes a row away.
 pub(super) const REMOVE: f32 = 20.0;
@@ -45,6 +45,9 @@ pub(super) fn limits_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     widgets::tick(ui, &mut limits.stop_when_saturated, "Stop when saturated").on_hover_text(
         "Ends a stage, and a sweep's climb, once requests in flight and TTFT both rise: from there on figures depend on how long one waits",
     );
+    if let Some(words) = draw.state.plan().and_then(short_watch) {
+        note(ui, &words);
+    }
 }
 
 fn goals_ui(ui: &mut Ui, goals: &mut Vec<GoalRow>, errors: &Errors) {
