@@ -270,11 +270,6 @@ impl Accumulator {
     /// Everything at once: numbers, verdict and cautions. The one way from records to a summary, for a run that goes
     /// (Live: the verdict is as of now), has ended, or was read from a file.
     pub fn summary(&mut self, detail: Detail, borders: &[StageBorder], run: &RunFacts) -> Summary {
-        if let Some(last) = borders.last().filter(|_| run.interrupted)
-            && let Some(stage) = self.stages.get_mut(last.stage.index())
-        {
-            stage.interrupted();
-        }
         let stages = self.summaries(detail);
         let cold = self.cold(detail);
         let records = self.facts(detail);

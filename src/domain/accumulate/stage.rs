@@ -129,20 +129,12 @@ impl StageData {
 
     /// The stage's border as it is known by now.
     pub(super) fn bordered(&mut self, border: &StageBorder) {
-        let lasted = border.end_ns.map(|end| end.saturating_sub(border.start_ns));
-        let is_full = lasted
-            .zip(self.planned_secs)
-            .is_some_and(|(ns, planned)| ns as f64 / 1e9 >= planned && border.stopped.is_none());
+        // An open loop of which nothing more was due has had its time, though its stage is over a little before.
+        let is_full = border.end_ns.is_some() && border.stopped.is_none();
         if is_full != self.is_full {
             self.is_full = is_full;
             self.summary = None;
         }
-    }
-
-    /// The person ended the run in it.
-    pub(super) fn interrupted(&mut self) {
-        self.is_full = false;
-        self.summary = None;
     }
 
     /// Whether a request of that phase is among the stage's: in an open loop each one that was due in it, whenever it ended,

@@ -278,19 +278,24 @@ async fn an_open_stage_is_warmed_up_at_its_rate_without_a_gap() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_are_opened_before_an_open_stage_and_more_when_needed() {
-    let mut plan = open_plan(4.0, ArrivalProcess::Constant, 2.0);
+    let mut plan = open_plan(40.0, ArrivalProcess::Constant, 2.0);
     plan.target.connections = Connections::Keep;
     let bench = Bench::new(plan.clone(), |_| Act::Take(10));
     let left = bench.run().await;
     assert_eq!(
         left.seen.connects.load(Relaxed),
         4,
-        "as many as leave in a second"
+        "as many as leave in a tenth of a second"
     );
     assert_eq!(by_seq(&left)[0].dispatched_ns, 5 * MS, "after they stand");
     assert_eq!(left.seen.made.load(Relaxed), 4);
-    // Answers of two seconds need eight at once.
+    // Answers of two seconds need eighty at once.
     let left = Bench::new(plan, |_| Act::Take(2_000)).run().await;
-    assert_eq!(left.seen.made.load(Relaxed), 8);
-    assert_eq!(left.seen.closes.load(Relaxed), 8);
+    assert_eq!(left.seen.made.load(Relaxed), 80);
+    assert_eq!(left.seen.closes.load(Relaxed), 80);
+    // Two requests need no more than two connections.
+    let mut plan = open_plan(40.0, ArrivalProcess::Constant, 0.05);
+    plan.target.connections = Connections::Keep;
+    let left = Bench::new(plan, |_| Act::Take(10)).run().await;
+    assert_eq!(left.seen.connects.load(Relaxed), 2);
 }
