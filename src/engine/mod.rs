@@ -3,10 +3,10 @@
 //! Knows no files and no window. Measured I/O has a thread of its own with a current-thread runtime; records leave it
 //! through a bounded queue to the recorder's thread, which hashes, counts and publishes.
 //!
-//! **Phases.** The window of a stage's figures is the first Measure start to the last Measure end. In a stage that ends
-//! by time, and when the run's own time is up, a request that was sent in Measure and ended after that time carries
-//! [`Phase::Drain`](crate::domain::Phase::Drain) and enters no figure; one that was cut off stays in Measure, where it is
-//! counted.
+//! **Phases.** In a stage that ends by time, and when the run's own time is up, a request that was sent in Measure and ended
+//! after that time carries [`Phase::Drain`](crate::domain::Phase::Drain): it enters no rate, and a closed loop's no latency
+//! either. An open loop's does, since it was due in the stage: without it the slow ones of an overloaded server would be
+//! missing. One that was cut off stays in Measure, where it is counted.
 //!
 //! **Stages as run.** Sweeps and searches become stages while the run goes (`course`), and a pause or another level makes the
 //! rest of a stage one of its own: its border carries it, before any of its records. What is in flight then goes on, and
