@@ -445,6 +445,22 @@ fn a_template_is_a_file_of_its_own() {
     ] {
         assert!(toml.contains(line), "{toml}");
     }
+    let twice = show(
+        home.path(),
+        &["--url", URL, "--template", file, "--turns", "2"],
+    );
+    let said = text(&twice.stderr);
+    assert!(
+        said.contains("--turns: “2” would send each turn without"),
+        "{said}"
+    );
+    std::fs::write(file, "").unwrap();
+    let empty = show(home.path(), &["--url", URL, "--template", file]);
+    let said = text(&empty.stderr);
+    assert!(
+        said.contains("target.template.body: has no slot for the prompt"),
+        "{said}"
+    );
     std::fs::write(file, fields.replace("ndjson", "nd")).unwrap();
     let output = show(home.path(), &["--url", URL, "--template", file]);
     let said = text(&output.stderr);

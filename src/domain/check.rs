@@ -66,6 +66,7 @@ impl Plan {
         found.secs("grace_secs", self.grace_secs, Zero::Allowed);
         self.target.check_into(&mut found);
         self.workload.check_into(&mut found);
+        self.check_turns_are_sent(&mut found);
         self.check_cold_and_warmup(&mut found);
         self.check_limits(&mut found);
         self.check_goals_and_vary(&mut found);
@@ -315,7 +316,7 @@ mod tests {
             target.check().into_iter().map(|i| i.field).collect()
         };
         target.template = Some(Template {
-            path: "/{{model}}".to_owned(),
+            path: "/{{model}}?q={{prompt}}".to_owned(),
             ..Template::default()
         });
         assert_eq!(target.check(), vec![], "not looked at");
@@ -323,6 +324,28 @@ mod tests {
         assert_eq!(fields(&target), ["target.model"]);
         target.template = None;
         assert_eq!(fields(&target), ["target.template"]);
+    }
+
+    #[test]
+    fn turns_need_a_slot_for_what_was_said_before() {
+        let mut plan = Plan::simple("http://h");
+        plan.target.protocol = Protocol::Http;
+        plan.workload.turns = 2;
+        let mut template = Template {
+            body: "{\"q\": {{prompt}}}".to_owned(),
+            ..Template::default()
+        };
+        plan.target.template = Some(template.clone());
+        let issues = plan.check();
+        assert_eq!(fields(&plan), ["workload.turns"]);
+        let message = &issues[0].message;
+        assert!(
+            message.contains("“2”") && message.contains("{{messages}}"),
+            "{message}"
+        );
+        template.body = "{\"q\": {{messages}}}".to_owned();
+        plan.target.template = Some(template);
+        assert_eq!(plan.check(), vec![]);
     }
 
     #[test]

@@ -211,6 +211,11 @@ impl Template {
         add("path", self.path_issue());
         add("content_type", self.content_type_issue());
         add("body", self.body_issue());
+        let asks_at = match self.method {
+            TemplateMethod::Get if self.body.is_empty() => "path",
+            _ => "body",
+        };
+        add(asks_at, self.prompt_issue());
         let key_header = self.key_header.as_deref();
         add("key_header", key_header.and_then(key_header_issue));
         add("token", pointer_issue(&self.token));
@@ -293,6 +298,16 @@ impl Template {
         Some(format!(
             "is not JSON once its slots are filled: {error}; the content type says that it is"
         ))
+    }
+
+    /// Neither path nor body changes with the prompt. What has no slots that can be found is told already.
+    fn prompt_issue(&self) -> Option<String> {
+        let (path, body) = (self.path_slots().ok()?, self.body_slots().ok()?);
+        let asks = |text: &SlotText| text.has(Slot::Prompt) || text.has(Slot::Messages);
+        (!asks(&path) && !asks(&body)).then(|| {
+            "has no slot for the prompt, so that every request would be the same: write {{prompt}} or {{messages}} into the body or the path"
+                .to_owned()
+        })
     }
 
     fn done_issue(&self) -> Option<String> {
@@ -420,9 +435,13 @@ mod tests {
             "content_type",
             "“json”",
         );
-        check(&with(|t| t.body = "{".into()), "body", "not JSON");
         check(
-            &with(|t| t.body = r#"{"k":"sk-abcdefghijklmnop"}"#.into()),
+            &with(|t| t.body = "{\"p\": {{prompt}}".into()),
+            "body",
+            "not JSON",
+        );
+        check(
+            &with(|t| t.body = r#"{"k":"sk-abcdefghijklmnop","p":{{prompt}}}"#.into()),
             "body",
             "target.key",
         );
@@ -449,6 +468,23 @@ mod tests {
             t.done = Some("[DONE]".into());
         });
         check(&one_shot, "done", "one answer");
+    }
+
+    #[test]
+    fn a_request_that_no_prompt_changes_is_told() {
+        let same = "every request would be the same";
+        check(&Template::default(), "body", same);
+        let mut template = good();
+        template.body = r#"{"model": "{{model}}"}"#.to_owned();
+        check(&template, "body", same);
+        template.path = "/ask?q={{prompt}}".to_owned();
+        assert_eq!(template.check(), vec![]);
+        template.path = "/ask".to_owned();
+        template.body = r#"{"all": {{messages}}}"#.to_owned();
+        assert_eq!(template.check(), vec![]);
+        template.method = TemplateMethod::Get;
+        template.body.clear();
+        check(&template, "path", same);
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(super) fn make(mut needs: Needs) -> Result<Made, Issue> {
         );
     }
     let asks = maker.asks()?;
+    maker.tell_what_is_not_sent(&asks);
     let replays = maker.replays()?;
     let has_talks = match &asks {
         Asks::Rows(rows) => rows.iter().any(|ask| ask.turns.len() > 1),
@@ -112,6 +113,26 @@ impl Maker<'_> {
             ready.push(self.ready(field, row, system.as_ref(), &mut image_bytes)?);
         }
         Ok(Asks::Rows(ready))
+    }
+
+    /// What rows bring of their own and a template has no slot for.
+    fn tell_what_is_not_sent(&mut self, asks: &Asks) {
+        let Asks::Rows(rows) = asks else { return };
+        let (carries, workload) = (self.needs.carries, &self.needs.workload);
+        let has_system = |ask: &Ask| ask.first.system.is_some();
+        if !carries.system && workload.system.is_empty() && rows.iter().any(has_system) {
+            self.facts.notes.push(
+                "The dataset's system prompts are not sent: the template has no slot for them; write {{system}} into its body."
+                    .to_owned(),
+            );
+        }
+        let has_length = |ask: &Ask| ask.first.output_tokens.is_some();
+        if !carries.max_tokens && rows.iter().any(has_length) {
+            self.facts.notes.push(
+                "The dataset's lengths of answers are not sent: the template has no slot for them; write {{max_tokens}} into its body."
+                    .to_owned(),
+            );
+        }
     }
 
     fn read(
@@ -255,6 +276,15 @@ impl Maker<'_> {
             return Err(issue(format!(
                 "holds pictures, which {} does not take",
                 protocol.id()
+            )));
+        }
+        let lost = [
+            ("pictures", !images.is_empty()),
+            ("conversations", !row.history.is_empty()),
+        ];
+        if let Some((what, _)) = lost.iter().find(|l| l.1 && !self.needs.carries.messages) {
+            return Err(issue(format!(
+                "holds {what}, which the template has no slot for: write {{{{messages}}}} into target.template.body"
             )));
         }
         let mut turns = row.turns;

@@ -421,3 +421,38 @@ fn a_trace_asks_its_lengths_and_its_shared_beginnings() {
     assert!(source.facts().notes[0].contains("3 of 4 requests of the Mooncake trace"));
     assert!(source.trace_prompt(idx, 3).is_none());
 }
+
+#[test]
+fn what_a_template_has_no_slot_for_is_told_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = crate::domain::Plan::simple("http://h");
+    plan.target.protocol = Protocol::Http;
+    let mut make = |workload: &Workload, body: &str| {
+        plan.workload = workload.clone();
+        plan.target.template = Some(crate::domain::Template {
+            body: body.to_owned(),
+            ..Default::default()
+        });
+        PromptSource::make(Needs {
+            protocol: Protocol::Http,
+            ..Needs::of(&plan)
+        })
+    };
+    let (prompt, messages) = ("{\"q\": {{prompt}}}", "{\"q\": {{messages}}}");
+    let pictures = folder.path().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    std::fs::write(pictures.join("a.png"), "png").unwrap();
+    let workload = Workload {
+        dataset: Some(DatasetRef::Path(pictures)),
+        ..Workload::default()
+    };
+    let issue = make(&workload, prompt).unwrap_err();
+    assert_eq!(issue.field, "workload.dataset");
+    assert!(issue.message.contains("pictures"), "{issue:?}");
+    assert_eq!(make(&workload, messages).unwrap().facts().notes, [""; 0]);
+    let text = json!([{"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}]}]);
+    let workload = with_dataset(folder.path(), "a.json", &text.to_string());
+    let notes = &make(&workload, prompt).unwrap().facts().notes.clone();
+    assert!(notes[0].contains("{{system}}"), "{notes:?}");
+    assert_eq!(make(&workload, messages).unwrap().facts().notes, [""; 0]);
+}
