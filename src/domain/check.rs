@@ -132,6 +132,15 @@ impl Plan {
                 let message = format!("“{}” cannot be varied", vary.field);
                 found.add(format!("vary.{i}"), message);
             }
+            let mut values = vary.values.iter().enumerate();
+            let again = values.find(|(j, value)| vary.values.iter().take(*j).any(|v| v == *value));
+            if let Some((_, value)) = again {
+                let message = format!(
+                    "“{value}” stands twice among the values of {}: give each once",
+                    vary.field
+                );
+                found.add(format!("vary.{i}"), message);
+            }
         }
         if variants(&self.vary, self.vary_mode).len() > MAX_VARIATIONS {
             let message =

@@ -22,7 +22,8 @@ pub struct PlanArgs {
     /// interactive, batch, mlperf-llama2-70b, … Repeat for several. Goodput counts the requests that meet all.
     #[arg(long = "goal", value_name = "METRIC.pNN:LIMIT|PRESET", help_heading = PLAN)]
     pub goals: Vec<String>,
-    /// Run once with each value of a field, as workload.max_tokens=16,64,256 or target.model=a,b. Repeat for a grid.
+    /// Run once with each value of a field, as workload.max_tokens=16,64,256 or target.model=a,b. Repeat for a grid. A field
+    /// of the request's own body: workload.extra_body.temperature=0,1; a Gradio input: workload.inputs.NAME=a,b.
     #[arg(long, value_name = "FIELD=V1,V2,…", help_heading = PLAN)]
     pub vary: Vec<String>,
     /// Every value with every other (grid), or each field by itself.

@@ -189,6 +189,11 @@ pub(super) fn show(args: &PlanArgs) -> ExitCode {
         Ok(plan) => plan,
         Err(issues) => return refused(&issues),
     };
+    let missing = session::missing_files(&plan).unwrap_or_else(|issues| issues);
+    if !missing.is_empty() {
+        let issues = at_flags(missing, args);
+        return refused(&issues.iter().map(line).collect::<Vec<_>>());
+    }
     match session::estimate(&plan) {
         Ok(estimate) => {
             let text = format!("# {estimate}\n{}", session::plan_text(&plan));
