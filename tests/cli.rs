@@ -690,4 +690,38 @@ fn what_a_plan_asks_in_vain_is_said_at_the_start() {
     assert!(text(&noted.stderr).contains("note: `workload.max_tokens` is not sent"));
     let quiet = run(home.path(), &[&args[..], &["--quiet"]].concat());
     assert_eq!(text(&quiet.stderr), "");
+    let trace = home.path().join("t.csv");
+    std::fs::write(&trace, TRACE).unwrap();
+    let url = server.openai_url();
+    let noted = run(
+        home.path(),
+        &[
+            "run",
+            "--url",
+            &url,
+            "--replay",
+            trace.to_str().unwrap(),
+            "--turns",
+            "2",
+            "--api-name",
+            "/chat",
+            "--input",
+            "a=1",
+        ],
+    );
+    let said = text(&noted.stderr);
+    for note in [
+        "note: `workload.turns` is without effect: a replay asks",
+        "note: `target.api_name` and `workload.inputs` are of Gradio apps alone",
+    ] {
+        assert!(said.contains(note), "{said}");
+    }
 }
+
+/// Azure's columns; four requests in 3 s.
+pub(crate) const TRACE: &str = "TIMESTAMP,ContextTokens,GeneratedTokens
+2023-11-16 18:15:46.0000000,3,2
+2023-11-16 18:15:46.5000000,3,2
+2023-11-16 18:15:47.0000000,3,2
+2023-11-16 18:15:49.0000000,3,2
+";

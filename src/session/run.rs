@@ -16,7 +16,7 @@ use super::{prompts, target};
 use crate::domain::{
     Accumulator, BesideRecord, Detail, Health, Issue, LiveSnapshot, Mark, Plan, RequestRecord,
     RunData, RunFacts, RunHead, RunState, ServerFacts, StageBorder, TargetInfo, Variation,
-    short_probe,
+    short_probe, without_effect,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
 use crate::protocol::{self, SharedAdapter};
@@ -183,6 +183,7 @@ impl Run {
             prompts::make(needs, &plan.target, key.as_ref(), &adapter, &info).await?;
         info.notes.extend(notes);
         info.notes.extend(short_probe(plan));
+        info.notes.extend(without_effect(plan, info.facts.protocol));
         let connector = target::connector(&plan.target, &info).map_err(one)?;
         let redactor = Redactor::new(key.iter().map(|key| key.expose_secret()));
         Ok(Prepared {
