@@ -85,7 +85,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: Show<'_>) -> ExitCode {
     let asks = plan.cold.requests > 0 && plan.cold.how == ColdHow::Restarted;
     let listens = !asks && !show.quiet;
     if is_varied && !show.quiet {
-        match crate::session::estimate(&plan) {
+        match crate::session::estimate_with_traces(&plan) {
             Ok(estimate) => print::err(&estimate.to_string()),
             Err(issues) => return ExitCode::from(refused(issues, show, false)),
         }

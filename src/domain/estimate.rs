@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Curve, Goal, Load, Over, Plan, Ramp, Stage, StageEnd, Taken, Warmup};
+use super::{Curve, Goal, Load, Over, Plan, Ramp, Stage, StageEnd, StageIdx, Taken, Warmup};
 use crate::stats;
 
 /// Runs, requests and time, told before a run starts.
@@ -22,6 +22,11 @@ pub struct Estimate {
 impl Estimate {
     /// Of one run; what the plan varies is left aside.
     pub fn of(plan: &Plan) -> Self {
+        Self::with_traces(plan, &[])
+    }
+
+    /// As [`Estimate::of`], where the traces of its stages were read.
+    pub fn with_traces(plan: &Plan, traces: &[(StageIdx, Traced)]) -> Self {
         let cycles = f64::from(plan.cold.cycles.max(1));
         let mut all = Self {
             runs: 1,
@@ -38,7 +43,9 @@ impl Estimate {
             }
         }
         for (i, stage) in plan.stages.iter().enumerate() {
-            all.add_stage(stage, if i == 0 { 0.0 } else { plan.pause_secs });
+            let traced = traces.iter().find(|(stage, _)| stage.index() == i);
+            let pause_secs = if i == 0 { 0.0 } else { plan.pause_secs };
+            all.add_stage(stage, traced.map(|(_, traced)| *traced), pause_secs);
         }
         if let Some(most) = plan.limits.max_secs.filter(|most| *most < all.secs) {
             all.secs = most;
@@ -46,9 +53,12 @@ impl Estimate {
         all
     }
 
-    fn add_stage(&mut self, stage: &Stage, pause_secs: f64) {
+    fn add_stage(&mut self, stage: &Stage, traced: Option<Traced>, pause_secs: f64) {
         let n = f64::from(n_stages(&stage.load));
-        let (requests, secs) = (requests_of(stage), stage.secs());
+        let (requests, secs) = match traced {
+            Some(traced) => (Some(traced.requests), Some(traced.secs)),
+            None => (requests_of(stage), stage.secs()),
+        };
         self.requests += n * requests.unwrap_or(0.0);
         self.has_more_requests |= requests.is_none();
         self.secs += n * secs.unwrap_or(0.0) + pause_secs;
@@ -63,6 +73,13 @@ impl Estimate {
         self.secs += other.secs;
         self.has_more_secs |= other.has_more_secs;
     }
+}
+
+/// What a stage sends of its trace, and how long that takes at the stage's time scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Traced {
+    pub requests: f64,
+    pub secs: f64,
 }
 
 /// Stages that a load is or becomes; of a search the most that it may take to double up to the largest load and to halve

@@ -28,7 +28,7 @@ pub use door::{
     preset_plan, presets, read_plan, read_template, schema, set_field, start_demo_server,
 };
 pub use message::{Command, Event, RunRef, SaveWhat, SecretText};
-pub use vary::{estimate, missing_files};
+pub use vary::{estimate, estimate_with_traces, missing_files};
 
 /// Commands that may wait; a front end sends a handful a second.
 const COMMANDS_MAX: usize = 256;

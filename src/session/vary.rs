@@ -10,6 +10,7 @@ use crate::domain::{
     Estimate, Issue, Plan, RunData, Variant, Variation, Vary, variant_words, variants,
 };
 use crate::store;
+use crate::workload::Needs;
 
 /// One run of a varied plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +102,20 @@ fn with_values(base: &Plan, vary: &[Vary], values: &Variant) -> Result<Plan, Vec
     }
 }
 
-/// Runs, requests and time of the plan with all its variations.
+/// As [`estimate`], with traces read. Blocks.
+///
+/// # Errors
+/// Every issue of the plan and of its variations, and what is wrong with a trace.
+pub fn estimate_with_traces(plan: &Plan) -> Result<Estimate, Vec<Issue>> {
+    let mut all = Estimate::default();
+    for one in varied(plan)? {
+        let traces = Needs::traced(&one.plan).map_err(|issue| vec![issue])?;
+        all.add(&Estimate::with_traces(&one.plan, &traces));
+    }
+    Ok(all)
+}
+
+/// Runs, requests and time of the plan with all its variations, as far as the plan itself says.
 ///
 /// # Errors
 /// Every issue of the plan and of its variations.

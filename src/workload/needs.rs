@@ -7,12 +7,12 @@ use tokio::runtime::Handle;
 
 use crate::domain::{
     DatasetRef, Issue, Load, Plan, Protocol, Slot, StageEnd, StageIdx, Target, TokenizerRef,
-    Workload,
+    Traced, Workload,
 };
 
 use super::hub::{Hub, HubFile};
 use super::tokenizer::{ServerTokenizer, TokenizeRoute, Tokenizer};
-use super::trace::TraceRow;
+use super::trace::{self, TraceRow};
 
 /// All that [`super::PromptSource::make`] works on.
 #[derive(Clone, Debug)]
@@ -131,6 +131,31 @@ impl Needs {
             traces: traces.collect(),
             ..Self::of_workload(&plan.workload, plan.seed)
         }
+    }
+
+    /// Reads the traces, for what their stages will send and when. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with a trace, at its stage.
+    pub fn traced(plan: &Plan) -> Result<Vec<(StageIdx, Traced)>, Issue> {
+        let scale = |stage: StageIdx| match plan.stage(stage).map(|s| &s.load) {
+            Some(Load::Replay { time_scale, .. }) => *time_scale,
+            _ => 1.0,
+        };
+        let wanted = Self::of(plan).traces.into_iter();
+        let read = |wanted: WantedTrace| {
+            let field = || format!("stages.{}.load.replay", wanted.stage.index());
+            let trace = trace::read(&wanted.path);
+            let mut rows = trace.map_err(|why| Issue::new(field(), why))?.rows;
+            wanted.limit(&mut rows);
+            let last_ns = rows.last().map_or(0, |row| row.at_ns);
+            let traced = Traced {
+                requests: rows.len() as f64,
+                secs: last_ns as f64 / 1e9 / scale(wanted.stage),
+            };
+            Ok((wanted.stage, traced))
+        };
+        wanted.map(read).collect()
     }
 
     /// The plan wants the server's own tokenizer.

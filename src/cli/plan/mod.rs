@@ -194,7 +194,7 @@ pub(super) fn show(args: &PlanArgs) -> ExitCode {
         let issues = at_flags(missing, args);
         return refused(&issues.iter().map(line).collect::<Vec<_>>());
     }
-    match session::estimate(&plan) {
+    match session::estimate_with_traces(&plan) {
         Ok(estimate) => {
             let text = format!("# {estimate}\n{}", session::plan_text(&plan));
             print::out(&text, exit::OK)
