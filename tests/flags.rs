@@ -335,7 +335,10 @@ fn what_contradicts_is_said_once_at_its_flag() {
             ],
         ),
         ("--vary-mode grid", vec![("--vary-mode", "--vary only")]),
-        ("--think 2s", vec![("--think", "--turns only")]),
+        (
+            "--think 2s",
+            vec![("--think", "--turns of at least 2 only")],
+        ),
         (
             "--sharing fixed",
             vec![("--sharing", "--input-tokens or --replay only")],

@@ -158,8 +158,9 @@ pub fn short_probe(plan: &Plan) -> Option<String> {
         };
         (n.round() < needed as f64).then(|| {
             format!(
-                "{probe} has {} requests, and fewer than {needed} cannot tell whether {} is met: {repair}",
+                "{probe} has {} request{}, and fewer than {needed} cannot tell whether {} is met: {repair}",
                 n.round(),
+                if n.round() > 1.0 { "s" } else { "" },
                 strictest.label(),
             )
         })

@@ -49,7 +49,7 @@ impl Carries {
         max_tokens: true,
     };
 
-    fn of(target: &Target) -> Self {
+    pub fn of(target: &Target) -> Self {
         match &target.template {
             Some(template) if target.protocol == Protocol::Http => {
                 let messages = template.has_slot(Slot::Messages);

@@ -32,7 +32,7 @@ fn adapter(template: Template) -> SharedAdapter {
 fn template(table: &str) -> Template {
     let mut template: Template = toml::from_str(table).unwrap();
     if template.body.is_empty() && template.method != TemplateMethod::Get {
-        template.body = "{\"q\": {{prompt}}}".to_owned();
+        "{\"q\": {{prompt}}}".clone_into(&mut template.body);
     }
     assert_eq!(template.check(), vec![], "{table}");
     template

@@ -68,7 +68,10 @@ pub(super) fn at_flags(issues: Vec<Issue>, args: &PlanArgs) -> Vec<Issue> {
 fn idle(plan: &Plan, args: &PlanArgs, issues: &mut Vec<Issue>) {
     let (workload, prompts) = (&plan.workload, &args.prompts);
     if prompts.think.is_some() && workload.turns == 1 {
-        issues.push(Issue::new("--think", "goes with --turns only"));
+        issues.push(Issue::new(
+            "--think",
+            "goes with --turns of at least 2 only",
+        ));
     }
     let is_replay = |s: &Stage| matches!(s.load, Load::Replay { .. });
     let is_synthetic = workload.input_tokens.is_some() || plan.stages.iter().any(is_replay);

@@ -23,6 +23,15 @@ const BLOCKS: [(MetricId, &str); 10] = [
     (MetricId::Connect, "Connect"),
 ];
 
+/// Tokens of requests that did not end count too, and are told for what they are where none did.
+fn token_rate(stage: &StageSummary) -> String {
+    let said = rate(stage.output_token_rate, "tok/s");
+    match stage.output_token_rate {
+        Some(n) if stage.ok == 0 && n > 0.0 => format!("{said} of unfinished answers"),
+        _ => said,
+    }
+}
+
 /// One stage: counts and rates, how long things took, how far goals were met, and the turns of conversations.
 pub(super) fn block(i: usize, stage: &StageSummary, run: &RunData, out: &mut String) {
     let n_stages = run.summary.stages.len();
@@ -40,7 +49,7 @@ pub(super) fn block(i: usize, stage: &StageSummary, run: &RunData, out: &mut Str
         stage.cancelled,
         stage.cut_off,
         rate(stage.request_rate, "req/s"),
-        rate(stage.output_token_rate, "tok/s"),
+        token_rate(stage),
     )
     .ok();
     sent(i, stage, run, out);

@@ -159,7 +159,7 @@ fn figures(stage: &StageSummary) -> [String; 8] {
         secs(e2e.and_then(|d| d.p50)),
         secs(e2e.and_then(|d| d.p95)),
         rate(stage.request_rate),
-        rate(stage.output_token_rate),
+        rate(stage.output_token_rate.filter(|_| stage.ok > 0)),
     ]
 }
 

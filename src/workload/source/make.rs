@@ -150,7 +150,9 @@ impl Maker<'_> {
         if dataset.n_empty > 0 && field == "workload.dataset" {
             let n = dataset.n_empty;
             self.facts.notes.push(format!(
-                "{n} rows of the dataset hold nothing to ask and were passed over."
+                "{n} row{} of the dataset with nothing to ask {} passed over.",
+                plural(n),
+                if n == 1 { "was" } else { "were" }
             ));
         }
         Ok(dataset)
@@ -324,8 +326,9 @@ impl Maker<'_> {
             let seed = mixed(needs.seed, wanted.stage.index() as u64);
             let replay = Replay::make(trace, system.clone(), tokenizer, seed).map_err(issue)?;
             self.facts.notes.push(format!(
-                "Stage {} replays {n} of {n_all} requests of the {kind} trace “{}” (SHA-256 {hash}).",
+                "Stage {} replays {n} of {n_all} request{} of the {kind} trace “{}” (SHA-256 {hash}).",
                 i + 1,
+                plural(n_all as u64),
                 wanted.path.display()
             ));
             if n_unsorted > 0 {
@@ -343,6 +346,10 @@ impl Maker<'_> {
         }
         Ok(replays)
     }
+}
+
+fn plural(n: u64) -> &'static str {
+    if n == 1 { "" } else { "s" }
 }
 
 fn takes_pictures(protocol: Protocol) -> bool {

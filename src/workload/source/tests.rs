@@ -186,7 +186,7 @@ fn a_dataset_is_named_hashed_and_cut_to_length() {
     assert!(facts.dataset.as_ref().unwrap().ends_with("a.prompts.json"));
     assert_eq!(facts.dataset_hash.as_ref().unwrap().len(), 64);
     assert_eq!(facts.n_rows, Some(2));
-    assert!(facts.notes[0].contains("1 rows"), "{facts:?}");
+    assert!(facts.notes[0].contains("1 row of the dataset"), "{facts:?}");
     let missing = Workload {
         dataset: Some(DatasetRef::Path("/no/such".into())),
         ..Workload::default()
