@@ -323,6 +323,12 @@ impl Maker<'_> {
             let n_unsorted = trace.n_unsorted;
             wanted.limit(&mut trace.rows);
             let n = trace.rows.len();
+            if !needs.carries.max_tokens && trace.rows.iter().any(|row| row.tokens_out.is_some()) {
+                self.facts.notes.push(
+                    "The trace's lengths of answers are not sent: the template has no slot for them; write {{max_tokens}} into its body."
+                        .to_owned(),
+                );
+            }
             let seed = mixed(needs.seed, wanted.stage.index() as u64);
             let replay = Replay::make(trace, system.clone(), tokenizer, seed).map_err(issue)?;
             self.facts.notes.push(format!(

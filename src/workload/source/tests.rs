@@ -427,6 +427,29 @@ fn what_a_template_has_no_slot_for_is_told_before_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = crate::domain::Plan::simple("http://h");
     plan.target.protocol = Protocol::Http;
+    let trace = folder.path().join("t.csv");
+    let rows = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.0,3,2\n";
+    std::fs::write(&trace, rows).unwrap();
+    let mut replay = plan.clone();
+    replay.stages = crate::domain::Stage::closed_tiers(
+        "1",
+        crate::domain::ClosedMode::Steady,
+        crate::domain::TierLength::Requests("1"),
+    )
+    .unwrap();
+    replay.stages[0].load = crate::domain::Load::Replay {
+        replay: trace,
+        time_scale: 1.0,
+        max_in_flight: None,
+        when_full: crate::domain::WhenFull::Queue,
+    };
+    replay.target.template = Some(crate::domain::Template {
+        body: "{\"q\": {{prompt}}}".to_owned(),
+        ..Default::default()
+    });
+    let notes = PromptSource::make(Needs::of(&replay)).unwrap();
+    let notes = &notes.facts().notes;
+    assert!(notes[0].contains("{{max_tokens}}"), "{notes:?}");
     let mut make = |workload: &Workload, body: &str| {
         plan.workload = workload.clone();
         plan.target.template = Some(crate::domain::Template {
