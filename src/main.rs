@@ -38,10 +38,12 @@ fn has_display() -> bool {
 #[cfg(feature = "gui")]
 fn window(options: inferometer::app::Options) -> ExitCode {
     if !has_display() {
-        return cli::without_display(&"neither DISPLAY nor WAYLAND_DISPLAY is set");
+        let why = "neither DISPLAY nor WAYLAND_DISPLAY is set";
+        return cli::without_display(&why, &options.open);
     }
+    let files = options.open.clone();
     match inferometer::app::run(options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::without_display(&format!("{error:#}")),
+        Err(error) => cli::without_display(&format!("{error:#}"), &files),
     }
 }

@@ -285,6 +285,39 @@ fn usage_errors_are_2_and_name_the_field() {
             "--template: is missing",
         ),
         (
+            vec!["run", "--url", "http://127.0.0.1:9/v1", "--rate", "-1"],
+            "--rate: “-1” is no rate",
+        ),
+        (
+            vec![
+                "run",
+                "--url",
+                "http://127.0.0.1:9/v1",
+                "--turns",
+                "2",
+                "--think",
+                "-1s",
+            ],
+            "--think: “-1s”",
+        ),
+        (
+            vec!["run", "--url", "http://127.0.0.1:9/v1", "-o", "."],
+            "--out: “.” is a folder",
+        ),
+        (
+            vec![
+                "run",
+                "--url",
+                "http://127.0.0.1:9/v1",
+                "-o",
+                "none/a.jsonl",
+            ],
+            "--out: there is no folder “none”",
+        ),
+        (vec!["rum"], "“rum” is no command"),
+        (vec!["detect", ""], "address"),
+        (vec!["detect", "curl -X"], "names no address"),
+        (
             vec!["show", "/nonexistent.run.jsonl"],
             "inferometer: the file cannot be read",
         ),
@@ -690,4 +723,86 @@ fn what_a_plan_asks_in_vain_is_said_at_the_start() {
     assert!(text(&noted.stderr).contains("note: `workload.max_tokens` is not sent"));
     let quiet = run(home.path(), &[&args[..], &["--quiet"]].concat());
     assert_eq!(text(&quiet.stderr), "");
+    let trace = home.path().join("t.csv");
+    std::fs::write(&trace, TRACE).unwrap();
+    let url = server.openai_url();
+    let noted = run(
+        home.path(),
+        &[
+            "run",
+            "--url",
+            &url,
+            "--replay",
+            trace.to_str().unwrap(),
+            "--turns",
+            "2",
+            "--api-name",
+            "/chat",
+            "--input",
+            "a=1",
+        ],
+    );
+    let said = text(&noted.stderr);
+    for note in [
+        "note: `workload.turns` is without effect: a replay asks",
+        "note: `target.api_name` and `workload.inputs` are of Gradio apps alone",
+    ] {
+        assert!(said.contains(note), "{said}");
+    }
+}
+
+/// Azure's columns; four requests in 3 s.
+pub(crate) const TRACE: &str = "TIMESTAMP,ContextTokens,GeneratedTokens
+2023-11-16 18:15:46.0000000,3,2
+2023-11-16 18:15:46.5000000,3,2
+2023-11-16 18:15:47.0000000,3,2
+2023-11-16 18:15:49.0000000,3,2
+";
+
+#[test]
+fn stages_that_unfold_are_told_by_what_they_are() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(quick());
+    let url = server.openai_url();
+    let args = [
+        "run",
+        "--url",
+        &url,
+        "--sweep",
+        "2",
+        "--over",
+        "users",
+        "--max-users",
+        "4",
+        "--requests",
+        "20",
+    ];
+    let output = run(home.path(), &args);
+    let said = text(&output.stderr);
+    assert!(said.contains("step 2 of 2, 4 users: "), "{said}");
+    assert!(!said.contains("of 0"), "{said}");
+}
+
+#[test]
+fn tokens_of_unfinished_answers_are_told_as_such() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(Script {
+        error_share: 1.0,
+        output_tokens: 40,
+        ..quick()
+    });
+    let url = server.openai_url();
+    let args = [
+        "run",
+        "--url",
+        &url,
+        "--tiers",
+        "1",
+        "--duration",
+        "1s",
+        "--set",
+        "grace_secs=0",
+    ];
+    let said = text(&run(home.path(), &args).stdout);
+    assert!(said.contains(" tok/s of unfinished answers"), "{said}");
 }

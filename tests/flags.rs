@@ -34,7 +34,10 @@ fn each_flag_is_the_plans_field() {
     std::fs::write(&file, "one\n").unwrap();
     let file = file.to_str().unwrap();
     let stage = |load: &str, end: &str| format!("stages=[{{ load = {{ {load} }}, {end} }}]");
-    let replay = format!("kind = \"replay\", replay = {file:?}");
+    let trace = home.path().join("t.csv");
+    std::fs::write(&trace, crate::cli::TRACE).unwrap();
+    let trace = trace.to_str().unwrap();
+    let replay = format!("kind = \"replay\", replay = {trace:?}");
     let cases: Vec<(Vec<&str>, Vec<String>)> = vec![
         (
             vec!["--rate", "5, 20.5"],
@@ -104,14 +107,14 @@ fn each_flag_is_the_plans_field() {
             ],
         ),
         (
-            vec!["--replay", file, "--time-scale", "2.5", "--max-in-flight", "8"],
+            vec!["--replay", trace, "--time-scale", "2.5", "--max-in-flight", "8"],
             vec![stage(
                 &format!("{replay}, time_scale = 2.5, max_in_flight = 8"),
                 "whole_trace = true",
             )],
         ),
         (
-            vec!["--replay", file, "--duration", "5s"],
+            vec!["--replay", trace, "--duration", "5s"],
             vec![stage(&replay, "duration_secs = 5")],
         ),
         (
@@ -191,6 +194,9 @@ fn each_flag_is_the_plans_field() {
 #[test]
 fn set_reaches_every_kind_of_load_field_by_field() {
     let home = tempfile::tempdir().unwrap();
+    let trace = home.path().join("t.csv");
+    std::fs::write(&trace, crate::cli::TRACE).unwrap();
+    let trace = trace.to_str().unwrap();
     for (flags, sets) in [
         (
             "--rate 7.5 --arrival constant --max-in-flight 3 --when-full drop",
@@ -209,14 +215,15 @@ fn set_reaches_every_kind_of_load_field_by_field() {
             "goals.0=ttft:1s stages.0.max=50 stages.0.duration_secs=30",
         ),
         (
-            "--replay Cargo.toml --time-scale 3",
-            "stages.0.replay=Cargo.toml stages.0.time_scale=3 stages.0.whole_trace=true",
+            "--replay TRACE --time-scale 3",
+            "stages.0.replay=TRACE stages.0.time_scale=3 stages.0.whole_trace=true",
         ),
         (
             "--tiers 4 --requests 9",
             "stages.0.rate=2 stages.0.users=4 stages.0.requests=9",
         ),
     ] {
+        let (flags, sets) = (flags.replace("TRACE", trace), sets.replace("TRACE", trace));
         let mut by_flags = vec!["--url", URL];
         by_flags.extend(flags.split(' '));
         let mut by_sets = vec!["--url", URL];
@@ -328,7 +335,10 @@ fn what_contradicts_is_said_once_at_its_flag() {
             ],
         ),
         ("--vary-mode grid", vec![("--vary-mode", "--vary only")]),
-        ("--think 2s", vec![("--think", "--turns only")]),
+        (
+            "--think 2s",
+            vec![("--think", "--turns of at least 2 only")],
+        ),
         (
             "--sharing fixed",
             vec![("--sharing", "--input-tokens or --replay only")],
@@ -445,6 +455,22 @@ fn a_template_is_a_file_of_its_own() {
     ] {
         assert!(toml.contains(line), "{toml}");
     }
+    let twice = show(
+        home.path(),
+        &["--url", URL, "--template", file, "--turns", "2"],
+    );
+    let said = text(&twice.stderr);
+    assert!(
+        said.contains("--turns: “2” would send each turn without"),
+        "{said}"
+    );
+    std::fs::write(file, "").unwrap();
+    let empty = show(home.path(), &["--url", URL, "--template", file]);
+    let said = text(&empty.stderr);
+    assert!(
+        said.contains("target.template.body: is empty, so that every request"),
+        "{said}"
+    );
     std::fs::write(file, fields.replace("ndjson", "nd")).unwrap();
     let output = show(home.path(), &["--url", URL, "--template", file]);
     let said = text(&output.stderr);
@@ -530,4 +556,30 @@ fn help_explains_each_flag() {
     ] {
         assert!(said.contains(flag), "{flag} is missing in\n{said}");
     }
+}
+
+#[test]
+fn a_replay_is_told_as_long_as_its_trace() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("t.csv");
+    std::fs::write(&file, crate::cli::TRACE).unwrap();
+    let file = file.to_str().unwrap();
+    for (flags, expected) in [
+        (
+            &["--time-scale", "2"][..],
+            "# 1 run, 4 requests, about 1.5 s\n",
+        ),
+        (&["--duration", "1s"], "# 1 run, 3 requests, about 1 s\n"),
+        (&["--requests", "2"], "# 1 run, 2 requests, about 0.5 s\n"),
+    ] {
+        let shown = shown(
+            home.path(),
+            &[&["--url", URL, "--replay", file], flags].concat(),
+        );
+        assert!(shown.starts_with(expected), "{shown}");
+    }
+    std::fs::write(file, "one\n").unwrap();
+    let output = show(home.path(), &["--url", URL, "--replay", file]);
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stderr).contains("--replay: "));
 }

@@ -701,7 +701,9 @@ impl More {
         workload.turns = a % 1000 + 1;
         workload.think_secs = self.share;
         workload.ignore_eos = self.is[4];
-        let values: Vec<String> = self.values.iter().map(|v| v.trim().to_owned()).collect();
+        let mut values: Vec<String> = self.values.iter().map(|v| v.trim().to_owned()).collect();
+        values.sort();
+        values.dedup();
         // A text in which both quotes stand cannot be quoted, and one with brackets is not split.
         let is_plain = |v: &String| !v.is_empty() && !v.contains(['"', '\'', '[', ']', '{', '}']);
         if values.iter().all(is_plain) {

@@ -143,9 +143,18 @@ fn one_that_cannot_start_does_not_hold_the_others_up() {
     assert_eq!(code(&output), 4, "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("did not start:"));
     let entries: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(entries.len(), 1);
-    assert_eq!(entries[0]["summary"]["stages"][0]["ok"], 12);
-    assert_eq!(entries[0]["variation"]["index"], 1);
+    assert_eq!(entries.len(), 2);
+    assert_eq!(entries[0]["variation"]["index"], 0);
+    assert_eq!(entries[0]["summary"], Value::Null);
+    let why = &entries[0]["not_started"][0]["message"];
+    assert!(!why.as_str().unwrap().is_empty());
+    assert_eq!(entries[1]["summary"]["stages"][0]["ok"], 12);
+    assert_eq!(entries[1]["variation"]["index"], 1);
+    args.retain(|arg| *arg != "--json");
+    let output = run(home.path(), &args);
+    let said = text(&output.stdout);
+    let row = said.lines().find(|l| l.contains(&closed.to_string()));
+    assert!(row.unwrap().ends_with("did not start"), "{said}");
 }
 
 #[cfg(unix)]

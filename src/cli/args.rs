@@ -86,7 +86,8 @@ pub struct RunArgs {
     /// gets its number before the ending.
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     pub out: Option<PathBuf>,
-    /// Print only the summary as JSON; with --vary a list with one entry for each run.
+    /// Print only the summary as JSON; with --vary a list with one entry for each run, and
+    /// why for one that did not start.
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
     /// No progress on stderr.

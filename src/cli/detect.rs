@@ -10,6 +10,9 @@ use crate::domain::{KeyRef, Target, TargetInfo, is_secret_name, looks_like_secre
 use crate::session::{Command, Event};
 
 pub(super) fn detect(args: &DetectArgs) -> ExitCode {
+    if let Some(message) = crate::session::names_no_address(&args.text) {
+        return super::fail(&message);
+    }
     let mut target = Target::at(&args.text);
     target.insecure = args.insecure;
     if let Some(name) = &args.key_env {

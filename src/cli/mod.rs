@@ -76,14 +76,30 @@ fn fail(message: &str) -> ExitCode {
 }
 
 /// What `inferometer` alone says in a build without the window.
-pub fn without_window(_files: &[std::path::PathBuf]) -> ExitCode {
+pub fn without_window(files: &[std::path::PathBuf]) -> ExitCode {
+    if let Some(message) = no_command(files) {
+        return fail(&message);
+    }
     fail(
         "this build has no window (feature `gui`); try `inferometer run --help` or `inferometer show FILE`",
     )
 }
 
-/// What is said when the window cannot open.
-pub fn without_display(why: &dyn std::fmt::Display) -> ExitCode {
+/// A word that is no command is taken for a file, which is not there either.
+fn no_command(files: &[std::path::PathBuf]) -> Option<String> {
+    let word = files.iter().find(|file| !file.exists())?;
+    let commands = "run, show, demo, serve-demo, detect, plan and schema";
+    Some(format!(
+        "“{}” is no command, and no file that is there: commands are {commands}; see `inferometer --help`",
+        print::visible(&word.to_string_lossy())
+    ))
+}
+
+/// What is said when the window cannot open, with the files that it was to show.
+pub fn without_display(why: &dyn std::fmt::Display, files: &[std::path::PathBuf]) -> ExitCode {
+    if let Some(message) = no_command(files) {
+        return fail(&message);
+    }
     fail(&format!(
         "the window cannot open: {why}; `inferometer run` and `inferometer demo --no-window` work without a display"
     ))

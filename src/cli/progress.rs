@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::print;
 use super::summary::goals_line;
 use crate::domain::{
-    Distribution, Load, MadeBy, MetricId, Phase, Progress as Doing, RunData, RunState, StageIdx,
-    Summary,
+    Distribution, Load, MadeBy, MetricId, Phase, Progress as Doing, RunData, RunState, StageBorder,
+    StageIdx, Summary,
 };
 
 /// Nothing where it is quiet; where stderr is no terminal, the line only when the stage changes.
@@ -169,16 +169,46 @@ fn line(run: &RunData) -> String {
     }
 }
 
+/// `stage 2 of 3`; where stages come to be while the run goes `probe 3, 8 req/s` or `step 2 of 5, 8 req/s`.
+fn place(run: &RunData, at: StageIdx) -> String {
+    let (n, plan) = (at.index() + 1, run.plan());
+    let why = |b: &StageBorder| b.made.as_ref().map(|made| made.why);
+    let made = run.borders.iter().find(|b| b.stage == at).and_then(why);
+    let rank = |of: MadeBy| {
+        let so_far = run.borders.iter().filter(|b| b.stage.index() <= at.index());
+        so_far.filter(|b| why(b) == Some(of)).count()
+    };
+    let mut asked = run.head.plan.stages.iter().map(|s| &s.load);
+    let words = match made {
+        Some(MadeBy::Throughput) => "the most".to_owned(),
+        Some(MadeBy::Probe) => format!("probe {}", rank(MadeBy::Probe)),
+        Some(MadeBy::Step) => match asked.clone().find_map(steps) {
+            Some(of) if rank(MadeBy::Step) <= of => {
+                format!("step {} of {of}", rank(MadeBy::Step))
+            }
+            _ => format!("step {}", rank(MadeBy::Step)),
+        },
+        // How many there will be is not known where the load unfolds while it goes.
+        _ if asked.any(Load::unfolds) || n > plan.stages.len() => format!("stage {n}"),
+        _ => return format!("stage {n} of {}", plan.stages.len()),
+    };
+    match plan.stage(at) {
+        Some(stage) => format!("{words}, {}", stage.load.label()),
+        None => words,
+    }
+}
+
+/// Of a sweep, where it is the only one.
+fn steps(load: &Load) -> Option<usize> {
+    match load {
+        Load::Sweep { steps, .. } => usize::try_from(steps.get()).ok(),
+        _ => None,
+    }
+}
+
 /// `stage 2 of 3, warm-up: 4/20 done, 2 in flight, 9 s left`.
 fn doing(run: &RunData, p: &Doing) -> String {
-    let n = p.stage.index() + 1;
-    let plan = run.plan();
-    // How many there will be is not known where the load unfolds while it goes.
-    let unfolds = run.head.plan.stages.iter().any(|s| s.load.unfolds());
-    let stage = match plan.stage(p.stage) {
-        Some(stage) if unfolds => format!("stage {n}, {}", stage.load.label()),
-        _ => format!("stage {n} of {}", plan.stages.len()),
-    };
+    let stage = place(run, p.stage);
     let left = match p.left_secs {
         Some(secs) if secs >= 1.0 => format!(", {secs:.0} s left"),
         _ => String::new(),

@@ -10,6 +10,7 @@ use super::door::Door;
 use super::keys::Keys;
 use super::progress::Progress;
 use super::restart::Restarts;
+use super::summary::Entry;
 use super::{exit, print, summary};
 use crate::domain::{
     ColdHow, Issue, LiveSnapshot, OutcomeKind, Plan, RunData, RunState, variant_words,
@@ -84,7 +85,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: Show<'_>) -> ExitCode {
     let asks = plan.cold.requests > 0 && plan.cold.how == ColdHow::Restarted;
     let listens = !asks && !show.quiet;
     if is_varied && !show.quiet {
-        match crate::session::estimate(&plan) {
+        match crate::session::estimate_with_traces(&plan) {
             Ok(estimate) => print::err(&estimate.to_string()),
             Err(issues) => return ExitCode::from(refused(issues, show, false)),
         }
@@ -101,7 +102,7 @@ fn measure(plan: Plan, out: Option<PathBuf>, show: Show<'_>) -> ExitCode {
         show,
         restarts: Restarts::default(),
         looks_without_a_run: 0,
-        runs: Vec::new(),
+        entries: Vec::new(),
         n_started: 0,
         codes: Vec::new(),
     };
@@ -131,8 +132,8 @@ struct Following<'a> {
     progress: Progress,
     restarts: Restarts,
     looks_without_a_run: u32,
-    /// Variations that ended, how many began, and the exit code that each would have by itself.
-    runs: Vec<Arc<RunData>>,
+    /// Variations that ended or did not start, how many were tried, and the exit code that each would have by itself.
+    entries: Vec<Entry>,
     n_started: usize,
     codes: Vec<u8>,
 }
@@ -159,10 +160,21 @@ impl Following<'_> {
                     variant_words(&values)
                 ));
             }
-            Event::VariationRefused { values, issues, .. } => {
+            Event::VariationRefused {
+                index,
+                of,
+                values,
+                issues,
+            } => {
                 self.progress.clear();
                 print::err(&format!("{} did not start:", variant_words(&values)));
-                self.codes.push(refused(issues, self.show, false));
+                self.codes.push(refused(issues.clone(), self.show, false));
+                self.entries.push(Entry::NotStarted {
+                    index,
+                    of,
+                    values,
+                    issues,
+                });
             }
             Event::VariationsEnded { .. } => return Some(self.finish_variations(door)),
             Event::Failed { message } => {
@@ -185,7 +197,7 @@ impl Following<'_> {
             return Some(finish(&run, self.show, interrupted));
         }
         self.codes.push(exit_code(&run, interrupted));
-        self.runs.push(run);
+        self.entries.push(Entry::Run(run));
         None
     }
 
@@ -202,11 +214,12 @@ impl Following<'_> {
         let severity = |code: &u8| WORST.iter().position(|worst| worst == code);
         let code = self.codes.iter().copied().min_by_key(severity);
         let mut text = if self.show.json {
-            summary::json_of_several(&self.runs)
+            summary::json_of_several(&self.entries)
         } else {
-            summary::variations(&self.runs)
+            summary::variations(&self.entries)
         };
-        for file in self.runs.iter().filter_map(|run| run.file.as_ref()) {
+        let runs = self.entries.iter().filter_map(Entry::run);
+        for file in runs.filter_map(|run| run.file.as_ref()) {
             if !self.show.json {
                 writeln!(text, "Saved {}", file.display()).ok();
             }
@@ -325,7 +338,10 @@ pub(super) fn show(args: &ShowArgs) -> ExitCode {
     }
     let text = match (runs.as_slice(), args.json) {
         ([run], true) => summary::json(run),
-        (runs, true) => summary::json_of_several(runs),
+        (runs, true) => {
+            let entries: Vec<Entry> = runs.iter().cloned().map(Entry::Run).collect();
+            summary::json_of_several(&entries)
+        }
         (runs, false) => summary::text_of_several(runs),
     };
     print::out(&text, exit::OK)

@@ -66,6 +66,7 @@ impl Plan {
         found.secs("grace_secs", self.grace_secs, Zero::Allowed);
         self.target.check_into(&mut found);
         self.workload.check_into(&mut found);
+        self.check_turns_are_sent(&mut found);
         self.check_cold_and_warmup(&mut found);
         self.check_limits(&mut found);
         self.check_goals_and_vary(&mut found);
@@ -129,6 +130,15 @@ impl Plan {
                 Some("vary" | "vary_mode" | "schema")
             ) {
                 let message = format!("“{}” cannot be varied", vary.field);
+                found.add(format!("vary.{i}"), message);
+            }
+            let mut values = vary.values.iter().enumerate();
+            let again = values.find(|(j, value)| vary.values.iter().take(*j).any(|v| v == *value));
+            if let Some((_, value)) = again {
+                let message = format!(
+                    "“{value}” stands twice among the values of {}: give each once",
+                    vary.field
+                );
                 found.add(format!("vary.{i}"), message);
             }
         }
@@ -315,7 +325,7 @@ mod tests {
             target.check().into_iter().map(|i| i.field).collect()
         };
         target.template = Some(Template {
-            path: "/{{model}}".to_owned(),
+            path: "/{{model}}?q={{prompt}}".to_owned(),
             ..Template::default()
         });
         assert_eq!(target.check(), vec![], "not looked at");
@@ -323,6 +333,28 @@ mod tests {
         assert_eq!(fields(&target), ["target.model"]);
         target.template = None;
         assert_eq!(fields(&target), ["target.template"]);
+    }
+
+    #[test]
+    fn turns_need_a_slot_for_what_was_said_before() {
+        let mut plan = Plan::simple("http://h");
+        plan.target.protocol = Protocol::Http;
+        plan.workload.turns = 2;
+        let mut template = Template {
+            body: "{\"q\": {{prompt}}}".to_owned(),
+            ..Template::default()
+        };
+        plan.target.template = Some(template.clone());
+        let issues = plan.check();
+        assert_eq!(fields(&plan), ["workload.turns"]);
+        let message = &issues[0].message;
+        assert!(
+            message.contains("“2”") && message.contains("{{messages}}"),
+            "{message}"
+        );
+        template.body = "{\"q\": {{messages}}}".to_owned();
+        plan.target.template = Some(template);
+        assert_eq!(plan.check(), vec![]);
     }
 
     #[test]

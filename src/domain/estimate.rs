@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Curve, Goal, Load, Over, Plan, Ramp, Stage, StageEnd, Taken, Warmup};
+use super::{Curve, Goal, Load, Over, Plan, Ramp, Stage, StageEnd, StageIdx, Taken, Warmup};
 use crate::stats;
 
 /// Runs, requests and time, told before a run starts.
@@ -22,6 +22,11 @@ pub struct Estimate {
 impl Estimate {
     /// Of one run; what the plan varies is left aside.
     pub fn of(plan: &Plan) -> Self {
+        Self::with_traces(plan, &[])
+    }
+
+    /// As [`Estimate::of`], where the traces of its stages were read.
+    pub fn with_traces(plan: &Plan, traces: &[(StageIdx, Traced)]) -> Self {
         let cycles = f64::from(plan.cold.cycles.max(1));
         let mut all = Self {
             runs: 1,
@@ -38,8 +43,11 @@ impl Estimate {
             }
         }
         for (i, stage) in plan.stages.iter().enumerate() {
+            let traced = traces.iter().find(|(stage, _)| stage.index() == i);
             let pause_secs = if i == 0 { 0.0 } else { plan.pause_secs };
-            all.add_stage(stage, f64::from(plan.workload.turns.max(1)), pause_secs);
+            let turns = f64::from(plan.workload.turns.max(1));
+            all.add_stage(stage, traced.map(|(_, traced)| *traced), turns);
+            all.secs += pause_secs;
         }
         if let Some(most) = plan.limits.max_secs.filter(|most| *most < all.secs) {
             all.secs = most;
@@ -47,17 +55,20 @@ impl Estimate {
         all
     }
 
-    fn add_stage(&mut self, stage: &Stage, turns: f64, pause_secs: f64) {
+    fn add_stage(&mut self, stage: &Stage, traced: Option<Traced>, turns: f64) {
         let n = f64::from(n_stages(&stage.load));
         // Over time an open loop begins conversations, each of which is so many requests.
         let turns = match (&stage.load, stage.end) {
             (Load::Open { .. }, StageEnd::DurationSecs(_)) => turns,
             _ => 1.0,
         };
-        let (requests, secs) = (requests_of(stage).map(|n| n * turns), stage.secs());
+        let (requests, secs) = match traced {
+            Some(traced) => (Some(traced.requests), Some(traced.secs)),
+            None => (requests_of(stage).map(|n| n * turns), stage.secs()),
+        };
         self.requests += n * requests.unwrap_or(0.0);
         self.has_more_requests |= requests.is_none();
-        self.secs += n * secs.unwrap_or(0.0) + pause_secs;
+        self.secs += n * secs.unwrap_or(0.0);
         self.has_more_secs |= secs.is_none();
     }
 
@@ -69,6 +80,13 @@ impl Estimate {
         self.secs += other.secs;
         self.has_more_secs |= other.has_more_secs;
     }
+}
+
+/// What a stage sends of its trace, and how long that takes at the stage's time scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Traced {
+    pub requests: f64,
+    pub secs: f64,
 }
 
 /// Stages that a load is or becomes; of a search the most that it may take to double up to the largest load and to halve
@@ -147,8 +165,9 @@ pub fn short_probe(plan: &Plan) -> Option<String> {
         };
         (n.round() < needed as f64).then(|| {
             format!(
-                "{probe} has {} requests, and fewer than {needed} cannot tell whether {} is met: {repair}",
+                "{probe} has {} request{}, and fewer than {needed} cannot tell whether {} is met: {repair}",
                 n.round(),
+                if n.round() > 1.0 { "s" } else { "" },
                 strictest.label(),
             )
         })

@@ -28,6 +28,7 @@ mod summary;
 mod target;
 mod template;
 mod text_form;
+mod unused;
 mod vary;
 mod workload;
 
@@ -55,5 +56,6 @@ pub use source::*;
 pub use summary::*;
 pub use target::*;
 pub use template::*;
+pub use unused::*;
 pub use vary::*;
 pub use workload::*;

@@ -211,6 +211,7 @@ impl Template {
         add("path", self.path_issue());
         add("content_type", self.content_type_issue());
         add("body", self.body_issue());
+        add("body", self.nothing_asked_issue());
         let key_header = self.key_header.as_deref();
         add("key_header", key_header.and_then(key_header_issue));
         add("token", pointer_issue(&self.token));
@@ -293,6 +294,22 @@ impl Template {
         Some(format!(
             "is not JSON once its slots are filled: {error}; the content type says that it is"
         ))
+    }
+
+    /// Path or body changes with the prompt; where they do not, every request is the same.
+    pub fn asks_prompt(&self) -> bool {
+        self.has_slot(Slot::Prompt) || self.has_slot(Slot::Messages)
+    }
+
+    /// A body that was forgotten; one without slots may be meant, and so may a path that is only fetched.
+    fn nothing_asked_issue(&self) -> Option<String> {
+        let is_forgotten = self.method != TemplateMethod::Get
+            && self.body.trim().is_empty()
+            && !self.asks_prompt();
+        is_forgotten.then(|| {
+            "is empty, so that every request would ask for nothing: write what is sent, with {{prompt}} where the prompt goes"
+                .to_owned()
+        })
     }
 
     fn done_issue(&self) -> Option<String> {
@@ -420,9 +437,13 @@ mod tests {
             "content_type",
             "“json”",
         );
-        check(&with(|t| t.body = "{".into()), "body", "not JSON");
         check(
-            &with(|t| t.body = r#"{"k":"sk-abcdefghijklmnop"}"#.into()),
+            &with(|t| t.body = "{\"p\": {{prompt}}".into()),
+            "body",
+            "not JSON",
+        );
+        check(
+            &with(|t| t.body = r#"{"k":"sk-abcdefghijklmnop","p":{{prompt}}}"#.into()),
             "body",
             "target.key",
         );
@@ -449,6 +470,22 @@ mod tests {
             t.done = Some("[DONE]".into());
         });
         check(&one_shot, "done", "one answer");
+    }
+
+    #[test]
+    fn a_body_that_was_forgotten_is_told() {
+        check(&Template::default(), "body", "ask for nothing");
+        let mut template = good();
+        template.body = r#"{"model": "{{model}}"}"#.to_owned();
+        assert_eq!(template.check(), vec![], "the same each time may be meant");
+        assert!(!template.asks_prompt());
+        template.body.clear();
+        template.path = "/ask?q={{prompt}}".to_owned();
+        assert_eq!(template.check(), vec![]);
+        assert!(template.asks_prompt());
+        template.path = "/health".to_owned();
+        template.method = TemplateMethod::Get;
+        assert_eq!(template.check(), vec![]);
     }
 
     #[test]

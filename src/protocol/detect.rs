@@ -13,6 +13,20 @@ use super::{
 use crate::domain::{Failure, FailureKind, Issue, Protocol, Target, TargetInfo, Workload};
 use crate::transport::{Control, TransportErrorKind};
 
+/// The address that a text names, and the command around it, if there is one. Asks nothing.
+///
+/// # Errors
+/// What keeps the text from naming an address.
+pub fn address_in(text: &str) -> Result<(Option<curl::CurlCommand>, Url), Issue> {
+    let command = curl::parse_curl(text);
+    if command.is_none() && curl::is_curl(text) {
+        let message = "The curl command names no address; paste all of it";
+        return Err(Issue::new("target.url", message));
+    }
+    let url = target_url(command.as_ref().map_or(text, |c| &c.url))?;
+    Ok((command, url))
+}
+
 /// Finds out what a text means and fills a form with it.
 ///
 /// `target` says how to reach it (headers, proxy, certificates) and, where it is not [`Protocol::Auto`], which wire to
@@ -22,15 +36,7 @@ pub async fn detect(
     target: &Target,
     key: Option<&SecretString>,
 ) -> Result<TargetInfo, PrepareError> {
-    let command = curl::parse_curl(text);
-    if command.is_none() && curl::is_curl(text) {
-        return Err(PrepareError::refused(
-            "target.url",
-            "The curl command names no address; paste all of it",
-        ));
-    }
-    let url = target_url(command.as_ref().map_or(text, |c| &c.url))
-        .map_err(|issue| PrepareError::Refused(vec![issue]))?;
+    let (command, url) = address_in(text).map_err(|issue| PrepareError::Refused(vec![issue]))?;
     let mut reached = target.clone();
     let mut key = key.cloned();
     if target_url(&target.url).map(|own| own.origin()) != Ok(url.origin()) {

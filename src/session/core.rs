@@ -1,6 +1,6 @@
 //! The session's loop: takes commands in order, lets what waits wait beside it, and tells what came of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -173,6 +173,10 @@ impl Core {
             let issues = vec![Issue::new("run", "a run is under way; stop it first")];
             return self.out.tell(Event::Refused { issues }).await;
         }
+        if let Some(message) = file.as_deref().and_then(no_place) {
+            let issues = vec![Issue::new("--out", message)];
+            return self.out.tell(Event::Refused { issues }).await;
+        }
         if plan.vary.is_empty() {
             return self.start_run(Start {
                 plan,
@@ -231,6 +235,25 @@ impl Core {
         self.out.tell(event).await;
         self.start_next().await;
     }
+}
+
+/// Why no run file can stand there, as far as can be seen before anything is asked.
+fn no_place(file: &Path) -> Option<String> {
+    let name = file.display();
+    if file.is_dir() {
+        let inside = file.join("a.run.jsonl");
+        return Some(format!(
+            "“{name}” is a folder: name a file in it, as {}",
+            inside.display()
+        ));
+    }
+    let folder = file.parent().filter(|f| !f.as_os_str().is_empty())?;
+    (!folder.is_dir()).then(|| {
+        format!(
+            "there is no folder “{}” for the run file: make it, or choose another place",
+            folder.display()
+        )
+    })
 }
 
 /// A future that may not be there: waits for ever then.

@@ -111,6 +111,12 @@ pub fn read_template(path: &Path) -> Result<Template, Vec<String>> {
     store::read_template(path)
 }
 
+/// Why a text that was typed or pasted names no address; `None` where it names one.
+pub fn names_no_address(text: &str) -> Option<String> {
+    let issue = crate::protocol::detect::address_in(text).err()?;
+    Some(issue.message)
+}
+
 /// The plan with one field changed, as `--set FIELD=VALUE` does.
 ///
 /// # Errors

@@ -24,11 +24,12 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::LiveSnapshot;
 
 pub use door::{
-    EndSignal, PlanField, Preset, demo_plan, new_plan, open_run, plan_fields, plan_text,
-    preset_plan, presets, read_plan, read_template, schema, set_field, start_demo_server,
+    EndSignal, PlanField, Preset, demo_plan, names_no_address, new_plan, open_run, plan_fields,
+    plan_text, preset_plan, presets, read_plan, read_template, schema, set_field,
+    start_demo_server,
 };
 pub use message::{Command, Event, RunRef, SaveWhat, SecretText};
-pub use vary::estimate;
+pub use vary::{estimate, estimate_with_traces, missing_files};
 
 /// Commands that may wait; a front end sends a handful a second.
 const COMMANDS_MAX: usize = 256;

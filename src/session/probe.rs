@@ -19,7 +19,7 @@ use crate::protocol::{self, Exchange, HttpCall, PrepareError, Reply, SharedAdapt
 use crate::transport::{
     Clock, ConnectTimes, Connection, Connector, ResponseHead, TransportError, TransportErrorKind,
 };
-use crate::workload::Needs;
+use crate::workload::{Carries, Needs};
 
 /// A test waits no longer than this, whatever the plan's limits say: a person looks on.
 const TEST_MAX_SECS: f64 = 120.0;
@@ -95,7 +95,11 @@ async fn first_prompt(
     adapter: &SharedAdapter,
     info: &TargetInfo,
 ) -> Result<Prompt, Vec<Issue>> {
-    let needs = prompts::gather(Needs::of_workload(workload, 1)).await?;
+    let needs = Needs {
+        carries: Carries::of(target),
+        ..Needs::of_workload(workload, 1)
+    };
+    let needs = prompts::gather(needs).await?;
     let (prompts, _notes) = prompts::make(needs, target, key, adapter, info).await?;
     Ok(prompts.prompt(0, Phase::Cold))
 }

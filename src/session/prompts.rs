@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{Issue, Target, TargetInfo};
+use crate::domain::{DatasetRef, Issue, Target, TargetInfo, TokenizerRef};
 use crate::protocol::{self, PrepareError, SharedAdapter};
 use crate::workload::{Needs, PromptSource, TokenizeRoute};
 
@@ -25,9 +25,26 @@ pub(super) async fn gather(mut needs: Needs) -> Result<Needs, Vec<Issue>> {
 fn missing_files(needs: &Needs) -> Vec<Issue> {
     let traces = needs.traces.iter();
     let traces = traces.map(|t| (format!("stages.{}.load.replay", t.stage.index()), &t.path));
-    let prompts = needs.workload.prompts_file.as_ref();
-    let prompts = prompts.map(|path| ("workload.prompts_file".to_owned(), path));
-    let named = prompts.into_iter().chain(traces);
+    let (workload, mut tokenizer) = (&needs.workload, needs.workload.tokenizer.clone());
+    let mut dataset = workload.dataset.clone();
+    let named = [
+        ("workload.prompts_file", workload.prompts_file.as_ref()),
+        (
+            "workload.dataset",
+            dataset.as_mut().and_then(DatasetRef::path_mut).map(|p| &*p),
+        ),
+        (
+            "workload.tokenizer",
+            tokenizer
+                .as_mut()
+                .and_then(TokenizerRef::path_mut)
+                .map(|p| &*p),
+        ),
+    ];
+    let named = named
+        .into_iter()
+        .filter_map(|(field, path)| Some((field.to_owned(), path?)));
+    let named = named.chain(traces);
     named
         .filter(|(_, path)| !path.exists())
         .map(|(field, path)| {

@@ -16,7 +16,7 @@ use super::{prompts, target};
 use crate::domain::{
     Accumulator, BesideRecord, Detail, Health, Issue, LiveSnapshot, Mark, Plan, RequestRecord,
     RunData, RunFacts, RunHead, RunState, ServerFacts, StageBorder, TargetInfo, Variation,
-    short_probe, short_watch,
+    short_probe, short_watch, without_effect,
 };
 use crate::engine::{self, Outlets, RunRequest, RunSwitch, Sink};
 use crate::protocol::{self, SharedAdapter};
@@ -184,6 +184,7 @@ impl Run {
         info.notes.extend(notes);
         info.notes.extend(short_probe(plan));
         info.notes.extend(short_watch(plan));
+        info.notes.extend(without_effect(plan, info.facts.protocol));
         let connector = target::connector(&plan.target, &info).map_err(one)?;
         let redactor = Redactor::new(key.iter().map(|key| key.expose_secret()));
         Ok(Prepared {

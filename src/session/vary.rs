@@ -10,6 +10,7 @@ use crate::domain::{
     Estimate, Issue, Plan, RunData, Variant, Variation, Vary, variant_words, variants,
 };
 use crate::store;
+use crate::workload::Needs;
 
 /// One run of a varied plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +102,20 @@ fn with_values(base: &Plan, vary: &[Vary], values: &Variant) -> Result<Plan, Vec
     }
 }
 
-/// Runs, requests and time of the plan with all its variations.
+/// As [`estimate`], with traces read. Blocks.
+///
+/// # Errors
+/// Every issue of the plan and of its variations, and what is wrong with a trace.
+pub fn estimate_with_traces(plan: &Plan) -> Result<Estimate, Vec<Issue>> {
+    let mut all = Estimate::default();
+    for one in varied(plan)? {
+        let traces = Needs::traced(&one.plan).map_err(|issue| vec![issue])?;
+        all.add(&Estimate::with_traces(&one.plan, &traces));
+    }
+    Ok(all)
+}
+
+/// Runs, requests and time of the plan with all its variations, as far as the plan itself says.
 ///
 /// # Errors
 /// Every issue of the plan and of its variations.
@@ -111,6 +125,35 @@ pub fn estimate(plan: &Plan) -> Result<Estimate, Vec<Issue>> {
         all.add(&Estimate::of(&one.plan));
     }
     Ok(all)
+}
+
+/// Files that the plan or one of its variations names and that are not there. Blocks.
+///
+/// # Errors
+/// Every issue of the plan and of its variations.
+pub fn missing_files(plan: &Plan) -> Result<Vec<Issue>, Vec<Issue>> {
+    Ok(missing_of(plan, &varied(plan)?))
+}
+
+/// A file that a value names is told at the value, once for all the runs that have it.
+fn missing_of(plan: &Plan, all: &[Varied]) -> Vec<Issue> {
+    let mut found: Vec<Issue> = Vec::new();
+    for one in all {
+        for issue in store::missing_files(&one.plan) {
+            let names_it = |vary: &Vary| issue.field.starts_with(&vary.field);
+            let issue = match plan.vary.iter().position(names_it) {
+                Some(i) => Issue::new(
+                    format!("vary.{i}"),
+                    format!("{}: {}", issue.field, issue.message),
+                ),
+                None => issue,
+            };
+            if !found.contains(&issue) {
+                found.push(issue);
+            }
+        }
+    }
+    found
 }
 
 /// The runs of a varied plan, those done and those still to come.
@@ -132,7 +175,12 @@ impl Group {
     /// # Errors
     /// Every issue of the plan, of its variations and of their files.
     pub(super) fn of(plan: &Plan, out: Option<PathBuf>) -> Result<Self, Vec<Issue>> {
-        let rest = VecDeque::from(varied(plan)?);
+        let all = varied(plan)?;
+        let missing = missing_of(plan, &all);
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let rest = VecDeque::from(all);
         let n = rest.len();
         let files = out
             .iter()
@@ -272,6 +320,50 @@ mod tests {
             issues[0].message.contains("did you mean “model”?"),
             "{issues:?}"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_found_before_the_first_run() {
+        let plan = plan(&["workload.dataset=none-1.jsonl,Cargo.toml", "seed=1,2"]);
+        let issues = Group::of(&plan, None).err().unwrap();
+        let expected = Issue::new(
+            "vary.0",
+            "workload.dataset: there is no such file: “none-1.jsonl”",
+        );
+        assert_eq!(issues, [expected]);
+        assert_eq!(missing_files(&plan), Ok(issues));
+    }
+
+    #[test]
+    fn fields_of_the_request_s_own_body_are_varied_as_a_grid() {
+        let mut plan = plan(&[
+            "workload.extra_body.temperature=0,1",
+            "workload.extra_body.options.top_k=1,2",
+            "workload.inputs.name=a,b",
+        ]);
+        plan.workload.extra_body = r#"{"temperature": 0.5, "stop": ["x"]}"#.to_owned();
+        let all = varied(&plan).unwrap();
+        assert_eq!(all.len(), 8);
+        let body = |i: usize| -> serde_json::Value {
+            serde_json::from_str(&all[i].plan.workload.extra_body).unwrap()
+        };
+        let of = |temperature: u8, top_k: u8| {
+            serde_json::json!({
+                "temperature": temperature, "stop": ["x"], "options": {"top_k": top_k}
+            })
+        };
+        assert_eq!((body(0), body(7)), (of(0, 1), of(1, 2)));
+        assert_eq!(all[1].plan.workload.inputs["name"], "b");
+        plan.vary = vec!["workload.temperature=0,1".parse().unwrap()];
+        let told = varied(&plan).unwrap_err();
+        let message = &told[0].message;
+        assert!(
+            message.contains("“workload.extra_body.temperature”"),
+            "{message}"
+        );
+        plan.vary = vec!["workload.turns=4,4".parse().unwrap()];
+        let told = varied(&plan).unwrap_err();
+        assert!(told[0].message.contains("“4” stands twice"), "{told:?}");
     }
 
     #[test]

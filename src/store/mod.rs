@@ -32,7 +32,7 @@ pub use library::{ChangeError, annotate, compress, is_run_name, list_runs, read_
 pub use line::{EndLine, EndState, Line, SampleKind, SampleLine};
 pub use open_error::OpenError;
 pub use places::{HOME_VARIABLE, Places, PlacesError, write_plan};
-pub use plan_file::{LineIssue, MAX_PLAN_BYTES, PlanCheck, check_file, check_text};
+pub use plan_file::{LineIssue, MAX_PLAN_BYTES, PlanCheck, check_file, check_text, missing_files};
 pub use plan_names::fields;
 pub use plan_schema::plan_schema;
 pub use plan_set::{set, set_field};

@@ -23,6 +23,8 @@ pub(super) struct Field {
 pub(super) enum Kind {
     Text,
     Texts,
+    /// A JSON object as text; its own fields may be set one by one.
+    Json,
     Path,
     /// A text with a grammar of its own: what is wrong with it, if anything.
     Form(Grammar),
@@ -405,7 +407,7 @@ pub(super) const WORKLOAD: &[Field] = &[
     ),
     may(
         "extra_body",
-        Kind::Text,
+        Kind::Json,
         "A JSON object merged over the request's body",
     ),
     may(

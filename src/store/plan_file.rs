@@ -122,6 +122,11 @@ pub(super) fn overlap(a: &str, b: &str) -> bool {
     holds(a, b) || holds(b, a)
 }
 
+/// Files that the plan names and that are not there, each at its field; paths are seen from the current folder.
+pub fn missing_files(plan: &Plan) -> Vec<Issue> {
+    resolve_files(&mut plan.clone(), None)
+}
+
 /// Files that the plan names: made absolute from the plan's folder, and looked for.
 fn resolve_files(plan: &mut Plan, folder: Option<&Path>) -> Vec<Issue> {
     let mut issues = Vec::new();

@@ -2,6 +2,18 @@
 
 use super::plan_fields::{Field, Kind, PLAN};
 
+/// Fields of a request's body that many servers know; there may be any other.
+const IN_BODY: [&str; 7] = [
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+];
+const OF_BODY: &str = "A field of the request's own body, where the server knows it; any other name may stand in its place";
+
 /// The field with that name.
 pub(super) fn find<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
     fields.iter().find(|f| f.name == name)
@@ -22,6 +34,11 @@ fn fields_into(prefix: &str, of: &[Field], fields: &mut Vec<(String, &'static st
                 fields_into(&path, inner, fields);
             }
             Kind::Sections(inner, _) => fields_into(&join(&path, "0"), inner, fields),
+            Kind::Json => {
+                let inside = IN_BODY.map(|name| (join(&path, name), OF_BODY));
+                fields.push((path, field.doc));
+                fields.extend(inside);
+            }
             _ => fields.push((path, field.doc)),
         }
     }
@@ -140,6 +157,10 @@ mod tests {
         assert_eq!(
             guess("max_tokens", PLAN),
             "did you mean “workload.max_tokens”?"
+        );
+        assert_eq!(
+            guess("temperature", WORKLOAD),
+            "did you mean “workload.extra_body.temperature”?"
         );
         assert!(guess("zzzzzzzz", KEY).contains("“source” or “name”"));
     }

@@ -179,7 +179,7 @@ impl Walk<'_> {
     fn value(&mut self, path: &str, kind: Kind, value: &Spanned<DeValue<'_>>) -> Option<Value> {
         let value = value.get_ref();
         match kind {
-            Kind::Text | Kind::Path => {
+            Kind::Text | Kind::Json | Kind::Path => {
                 let text = value.as_str();
                 self.want(path, text, value, "text in quotes")
                     .map(Value::from)

@@ -47,7 +47,7 @@ fn table(fields: &[Field]) -> Value {
 
 fn of(kind: Kind) -> Value {
     match kind {
-        Kind::Text | Kind::Path | Kind::Form(_) => json!({ "type": "string" }),
+        Kind::Text | Kind::Json | Kind::Path | Kind::Form(_) => json!({ "type": "string" }),
         Kind::Texts | Kind::Forms(_) => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Whole { least, most } => {

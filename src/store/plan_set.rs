@@ -114,6 +114,7 @@ impl Step<'_> {
                 insert(slot, rest, input(self.value));
                 Ok(())
             }
+            Kind::Json => step.json_at(slot, rest),
             Kind::Sections(inner, one_of) => step.sections(slot, inner, one_of, rest),
             Kind::Texts | Kind::Forms(_) => step.text_at(slot, rest),
             _ => Err(Issue::new(
@@ -189,6 +190,44 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// A field inside a JSON object that is kept as text; an empty value takes it away.
+    fn json_at(&self, slot: &mut Value, path: &[&str]) -> Result<(), Issue> {
+        let text = slot.as_str().map(str::trim).unwrap_or_default();
+        let mut whole = match serde_json::from_str(text) {
+            Ok(Value::Object(map)) => map,
+            _ if text.is_empty() => Map::new(),
+            _ => {
+                let message = format!("“{text}” is no JSON object, so nothing in it can be set");
+                return Err(Issue::new(self.so_far.clone(), message));
+            }
+        };
+        let (Some((name, outer)), mut map) = (path.split_last(), &mut whole) else {
+            return Ok(());
+        };
+        for (i, part) in outer.iter().enumerate() {
+            let inner = map
+                .entry(*part)
+                .or_insert_with(|| Value::Object(Map::new()));
+            let Some(inner) = inner.as_object_mut() else {
+                let at = outer.get(..=i).unwrap_or_default().join(".");
+                let message = "has nothing inside: set it itself";
+                return Err(Issue::new(join(&self.so_far, &at), message));
+            };
+            map = inner;
+        }
+        if self.value.is_empty() {
+            map.remove(*name);
+        } else {
+            map.insert((*name).to_owned(), input(self.value));
+        }
+        *slot = if whole.is_empty() {
+            Value::from("")
+        } else {
+            Value::from(Value::Object(whole).to_string())
+        };
+        Ok(())
+    }
+
     fn leaf(&self, map: &mut Map<String, Value>, field: &Field) {
         let name = field.name.to_owned();
         if self.value.is_empty() && !field.required {
@@ -196,7 +235,9 @@ impl Step<'_> {
             return;
         }
         let value = match field.kind {
-            Kind::Text | Kind::Path | Kind::Form(_) | Kind::Choice(_) => text(self.value),
+            Kind::Text | Kind::Json | Kind::Path | Kind::Form(_) | Kind::Choice(_) => {
+                text(self.value)
+            }
             Kind::Texts | Kind::Forms(_) => match toml_value(self.value) {
                 Some(list @ Value::Array(_)) => list,
                 _ => Value::Array(vec![Value::from(self.value)]),
@@ -285,7 +326,7 @@ fn toml_value(value: &str) -> Option<Value> {
     json_from_toml(parsed.get_ref()).ok()
 }
 
-/// A Gradio input: JSON, else TOML, else text.
+/// A Gradio input, or a field of a body: JSON, else TOML, else text.
 fn input(value: &str) -> Value {
     serde_json::from_str(value)
         .ok()

@@ -48,7 +48,11 @@ fn template_of(text: &str) -> Result<Template, Vec<LineIssue>> {
         issue.line = line.filter(|line| *line > 0);
         issue
     };
-    let issues: Vec<LineIssue> = check.issues.into_iter().map(counted_back).collect();
+    let mut issues: Vec<LineIssue> = check.issues.into_iter().map(counted_back).collect();
+    // Of a text that is no TOML, what is missing says nothing.
+    if issues.iter().any(|issue| issue.field.is_empty()) {
+        issues.retain(|issue| issue.field.is_empty());
+    }
     match template {
         Some(template) if issues.is_empty() => Ok(template),
         _ if issues.is_empty() => Err(vec![LineIssue {

@@ -15,7 +15,7 @@ mod synthetic;
 mod tokenizer;
 mod trace;
 
-pub use needs::{Needs, WantedTrace};
+pub use needs::{Carries, Needs, WantedTrace};
 pub use source::PromptSource;
 pub use tokenizer::{ServerTokenizer, TokenizeRoute, Tokenizer};
 pub use trace::TraceRow;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use crate::domain::{
-    DatasetRef, Issue, Load, Plan, Protocol, StageEnd, StageIdx, TokenizerRef, Workload,
+    DatasetRef, Issue, Load, Plan, Protocol, Slot, StageEnd, StageIdx, Target, TokenizerRef,
+    Traced, Workload,
 };
 
 use super::hub::{Hub, HubFile};
 use super::tokenizer::{ServerTokenizer, TokenizeRoute, Tokenizer};
-use super::trace::TraceRow;
+use super::trace::{self, TraceRow};
 
 /// All that [`super::PromptSource::make`] works on.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Needs {
     pub seed: u64,
     /// What the target speaks, where it is known: a picture goes into a chat's message, or into a Gradio input.
     pub protocol: Protocol,
+    /// What a template has slots for; all, where another wire is spoken.
+    pub carries: Carries,
     /// Requests of the run, where the plan says how many.
     pub n_max: Option<u64>,
     /// The traces that stages replay.
@@ -28,6 +31,37 @@ pub struct Needs {
     pub tokenize: Option<TokenizeRoute>,
     /// What happened while gathering; it goes into the run file.
     pub notes: Vec<String>,
+}
+
+/// Of a prompt, what goes into a request beside the user's text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Carries {
+    /// What was said before, and pictures.
+    pub messages: bool,
+    pub system: bool,
+    pub max_tokens: bool,
+}
+
+impl Carries {
+    const ALL: Self = Self {
+        messages: true,
+        system: true,
+        max_tokens: true,
+    };
+
+    pub fn of(target: &Target) -> Self {
+        match &target.template {
+            Some(template) if target.protocol == Protocol::Http => {
+                let messages = template.has_slot(Slot::Messages);
+                Self {
+                    messages,
+                    system: messages || template.has_slot(Slot::System),
+                    max_tokens: template.has_slot(Slot::MaxTokens),
+                }
+            }
+            _ => Self::ALL,
+        }
+    }
 }
 
 /// A trace, and how much of it is replayed.
@@ -61,6 +95,7 @@ impl Needs {
             workload: workload.clone(),
             seed,
             protocol: Protocol::Auto,
+            carries: Carries::ALL,
             n_max: None,
             traces: Vec::new(),
             tokenize: None,
@@ -92,9 +127,35 @@ impl Needs {
         });
         Self {
             n_max: total,
+            carries: Carries::of(&plan.target),
             traces: traces.collect(),
             ..Self::of_workload(&plan.workload, plan.seed)
         }
+    }
+
+    /// Reads the traces, for what their stages will send and when. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with a trace, at its stage.
+    pub fn traced(plan: &Plan) -> Result<Vec<(StageIdx, Traced)>, Issue> {
+        let scale = |stage: StageIdx| match plan.stage(stage).map(|s| &s.load) {
+            Some(Load::Replay { time_scale, .. }) => *time_scale,
+            _ => 1.0,
+        };
+        let wanted = Self::of(plan).traces.into_iter();
+        let read = |wanted: WantedTrace| {
+            let field = || format!("stages.{}.load.replay", wanted.stage.index());
+            let trace = trace::read(&wanted.path);
+            let mut rows = trace.map_err(|why| Issue::new(field(), why))?.rows;
+            wanted.limit(&mut rows);
+            let last_ns = rows.last().map_or(0, |row| row.at_ns);
+            let traced = Traced {
+                requests: rows.len() as f64,
+                secs: last_ns as f64 / 1e9 / scale(wanted.stage),
+            };
+            Ok((wanted.stage, traced))
+        };
+        wanted.map(read).collect()
     }
 
     /// The plan wants the server's own tokenizer.

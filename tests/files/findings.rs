@@ -1,6 +1,6 @@
 //! Sweeps, searches, conversations and traffic beside: a file opened again says the same as the run did.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use inferometer::domain::*;
 use inferometer::store::*;
@@ -14,7 +14,8 @@ const SEC: u64 = 1_000 * MS;
 fn stage(load: Load) -> Stage {
     Stage {
         load,
-        end: StageEnd::DurationSecs(10.0),
+        // As many as `Live::run` sends.
+        end: StageEnd::Requests(NonZeroU64::new(100).unwrap()),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Any endpoint by a template: what is sent, and how events, lines and whole answers are found to mean what they do.
 
 use http::HeaderMap;
-use inferometer::domain::{Framing, KeyRef, Prompt, Protocol, Target, Template, Workload};
+use inferometer::domain::{
+    Framing, KeyRef, Prompt, Protocol, Target, Template, TemplateMethod, Workload,
+};
 use inferometer::protocol::any_http::prepare;
 use inferometer::protocol::{PrepareError, SharedAdapter, test_request};
 use secrecy::SecretString;
@@ -26,9 +28,12 @@ fn adapter(template: Template) -> SharedAdapter {
         .0
 }
 
-/// A template from a table as a plan holds it.
+/// A template from a table as a plan holds it, with a body where it says none.
 fn template(table: &str) -> Template {
-    let template: Template = toml::from_str(table).unwrap();
+    let mut template: Template = toml::from_str(table).unwrap();
+    if template.body.is_empty() && template.method != TemplateMethod::Get {
+        "{\"q\": {{prompt}}}".clone_into(&mut template.body);
+    }
     assert_eq!(template.check(), vec![], "{table}");
     template
 }
@@ -79,9 +84,41 @@ fn what_is_sent_is_what_the_template_says() {
 }
 
 #[test]
+fn what_has_no_slot_is_noted() {
+    let workload = Workload {
+        system: "Be brief".to_owned(),
+        max_tokens: Some(8),
+        ..Workload::default()
+    };
+    let notes = |body: &str| {
+        let table = format!("body = '{body}'");
+        let prepared = prepare(&target(template(&table)), &workload, None);
+        prepared.unwrap().1.notes
+    };
+    let told = notes(r#"{"q": {{prompt}}}"#);
+    for (note, field) in told
+        .iter()
+        .zip(["workload.system", "workload.max_tokens", "target.model"])
+    {
+        assert!(
+            note.starts_with(&format!("`{field}` is not sent")),
+            "{note}"
+        );
+    }
+    assert_eq!(told.len(), 3);
+    let all = r#"{"q": {{messages}}, "n": {{max_tokens}}, "m": {{model}}}"#;
+    assert_eq!(notes(all), Vec::<String>::new());
+    let same = notes(r#"{"n": {{max_tokens}}, "m": {{model}}, "s": {{system}}}"#);
+    assert!(
+        same.len() == 1 && same[0].starts_with("Every request is the same"),
+        "{same:?}"
+    );
+}
+
+#[test]
 fn a_get_has_neither_body_nor_its_type() {
     let adapter = adapter(template(
-        "method = \"GET\"\nframing = \"one-shot\"\npath = \"/echo\"",
+        "method = \"GET\"\nframing = \"one-shot\"\npath = \"/echo?{{prompt}}\"",
     ));
     let call = adapter
         .exchange(&Prompt::of("x"), 0, 0)
@@ -89,7 +126,7 @@ fn a_get_has_neither_body_nor_its_type() {
         .unwrap();
     assert_eq!(
         (call.method.as_str(), call.path_and_query.as_str()),
-        ("GET", "/echo")
+        ("GET", "/echo?x")
     );
     assert!(call.body.is_empty() && !call.headers.contains_key("content-type"));
     let adapter = self::adapter(template(
@@ -315,6 +352,7 @@ fn what_does_not_fit_is_told_at_its_field() {
     let bad = target(Template {
         token: "text".to_owned(),
         framing: Framing::Ndjson,
+        body: "{{messages}}".to_owned(),
         ..Template::default()
     });
     assert_eq!(refused(&bad, ""), ["target.template.token"]);

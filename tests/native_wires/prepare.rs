@@ -199,7 +199,10 @@ async fn a_server_that_speaks_both_is_taken_by_its_own_wire_unless_the_address_s
 async fn nothing_is_asked_of_an_endpoint_with_a_template() {
     let server = Replay::start(&[]).await;
     let mut target = at(&format!("{}/run", server.url), Protocol::Http);
-    target.template = Some(Default::default());
+    target.template = Some(inferometer::domain::Template {
+        body: "{\"q\": {{prompt}}}".to_owned(),
+        ..Default::default()
+    });
     let (adapter, info) = prepare(&target).await.unwrap();
     assert_eq!(server.asked(), "");
     assert_eq!(path_of(&adapter), "/run");

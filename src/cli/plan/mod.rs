@@ -68,7 +68,10 @@ pub(super) fn at_flags(issues: Vec<Issue>, args: &PlanArgs) -> Vec<Issue> {
 fn idle(plan: &Plan, args: &PlanArgs, issues: &mut Vec<Issue>) {
     let (workload, prompts) = (&plan.workload, &args.prompts);
     if prompts.think.is_some() && workload.turns == 1 {
-        issues.push(Issue::new("--think", "goes with --turns only"));
+        issues.push(Issue::new(
+            "--think",
+            "goes with --turns of at least 2 only",
+        ));
     }
     let is_replay = |s: &Stage| matches!(s.load, Load::Replay { .. });
     let is_synthetic = workload.input_tokens.is_some() || plan.stages.iter().any(is_replay);
@@ -189,7 +192,12 @@ pub(super) fn show(args: &PlanArgs) -> ExitCode {
         Ok(plan) => plan,
         Err(issues) => return refused(&issues),
     };
-    match session::estimate(&plan) {
+    let missing = session::missing_files(&plan).unwrap_or_else(|issues| issues);
+    if !missing.is_empty() {
+        let issues = at_flags(missing, args);
+        return refused(&issues.iter().map(line).collect::<Vec<_>>());
+    }
+    match session::estimate_with_traces(&plan) {
         Ok(estimate) => {
             let text = format!("# {estimate}\n{}", session::plan_text(&plan));
             print::out(&text, exit::OK)

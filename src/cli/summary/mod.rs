@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 pub(super) use stage::goals_line;
-pub(super) use variations::{json_of_several, text_of_several, variations};
+pub(super) use variations::{Entry, json_of_several, text_of_several, variations};
 
 /// Requests that are listed one by one; the file has all of them.
 const LISTED: usize = 40;

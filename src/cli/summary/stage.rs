@@ -23,6 +23,15 @@ const BLOCKS: [(MetricId, &str); 10] = [
     (MetricId::Connect, "Connect"),
 ];
 
+/// Tokens of requests that did not end count too, and are told for what they are where none did.
+fn token_rate(stage: &StageSummary) -> String {
+    let said = rate(stage.output_token_rate, "tok/s");
+    match stage.output_token_rate {
+        Some(n) if stage.ok == 0 && n > 0.0 => format!("{said} of unfinished answers"),
+        _ => said,
+    }
+}
+
 /// One stage: counts and rates, how long things took, how far goals were met, and the turns of conversations.
 pub(super) fn block(i: usize, stage: &StageSummary, run: &RunData, out: &mut String) {
     let n_stages = run.summary.stages.len();
@@ -40,7 +49,7 @@ pub(super) fn block(i: usize, stage: &StageSummary, run: &RunData, out: &mut Str
         stage.cancelled,
         stage.cut_off,
         rate(stage.request_rate, "req/s"),
-        rate(stage.output_token_rate, "tok/s"),
+        token_rate(stage),
     )
     .ok();
     sent(i, stage, run, out);
@@ -135,15 +144,13 @@ fn sent(i: usize, stage: &StageSummary, run: &RunData, out: &mut String) {
     let asked = run.plan().stage(idx).map(|s| &s.load);
     if let (Some(sent), Some(Load::Open { rate, ramp, .. })) = (stage.sent_rate, asked) {
         // The rate is where a ramp ends: what it asked for on the mean is less.
+        let what = match run.plan().workload.turns {
+            0 | 1 => "req/s",
+            _ => "conversations/s",
+        };
         match ramp {
-            Some(ramp) => writeln!(out, "  sent {sent:.2} req/s over the ramp {ramp}").ok(),
-            None => {
-                let what = match run.plan().workload.turns {
-                    0 | 1 => "req/s",
-                    _ => "conversations/s",
-                };
-                writeln!(out, "  sent {sent:.2} of {rate} {what} asked").ok()
-            }
+            Some(ramp) => writeln!(out, "  sent {sent:.2} {what} over the ramp {ramp}").ok(),
+            None => writeln!(out, "  sent {sent:.2} of {rate} {what} asked").ok(),
         };
     }
     let is_after = |p: &&Point| {

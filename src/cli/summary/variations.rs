@@ -6,18 +6,63 @@ use std::sync::Arc;
 use super::stage::percent;
 use super::table::Table;
 use crate::cli::print::visible;
-use crate::domain::{MetricId, RunData, StageSummary, overall};
+use crate::domain::{Issue, MetricId, RunData, StageSummary, Variant, overall};
 
-/// One entry for each run: its variation, its file and its summary.
-pub(in crate::cli) fn json_of_several(runs: &[Arc<RunData>]) -> String {
-    let entry = |run: &Arc<RunData>| {
-        serde_json::json!({
-            "variation": run.head.variation,
-            "file": run.file,
-            "summary": *run.summary,
-        })
-    };
-    let entries: Vec<serde_json::Value> = runs.iter().map(entry).collect();
+/// One of several runs.
+pub(in crate::cli) enum Entry {
+    Run(Arc<RunData>),
+    /// A variation that was refused.
+    NotStarted {
+        index: u32,
+        of: u32,
+        values: Variant,
+        issues: Vec<Issue>,
+    },
+}
+
+impl Entry {
+    pub(in crate::cli) fn run(&self) -> Option<&Arc<RunData>> {
+        match self {
+            Self::Run(run) => Some(run),
+            Self::NotStarted { .. } => None,
+        }
+    }
+
+    fn values(&self) -> Variant {
+        match self {
+            Self::Run(run) => {
+                let variation = run.head.variation.as_ref();
+                variation.map(|v| v.values.clone()).unwrap_or_default()
+            }
+            Self::NotStarted { values, .. } => values.clone(),
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Run(run) => serde_json::json!({
+                "variation": run.head.variation,
+                "file": run.file,
+                "summary": *run.summary,
+            }),
+            Self::NotStarted {
+                index,
+                of,
+                values,
+                issues,
+            } => serde_json::json!({
+                "variation": { "index": index, "of": of, "values": values },
+                "file": null,
+                "summary": null,
+                "not_started": issues,
+            }),
+        }
+    }
+}
+
+/// One entry for each run: its variation, its file and its summary; of one that did not start why, instead of those two.
+pub(in crate::cli) fn json_of_several(entries: &[Entry]) -> String {
+    let entries: Vec<serde_json::Value> = entries.iter().map(Entry::json).collect();
     let mut text = serde_json::to_string(&entries).unwrap_or_default();
     text.push('\n');
     text
@@ -30,20 +75,19 @@ pub(in crate::cli) fn text_of_several(runs: &[Arc<RunData>]) -> String {
     let n_varied = runs.iter().filter(|r| r.head.variation.is_some()).count();
     if n_varied > 1 {
         out.push('\n');
-        out.push_str(&variations(runs));
+        let entries: Vec<Entry> = runs.iter().cloned().map(Entry::Run).collect();
+        out.push_str(&variations(&entries));
     }
     out
 }
 
 /// A row for each run, or for each of its stages where runs have several.
-pub(in crate::cli) fn variations(runs: &[Arc<RunData>]) -> String {
-    let values = |run: &RunData| {
-        let variation = run.head.variation.as_ref();
-        variation.map(|v| v.values.clone()).unwrap_or_default()
-    };
-    let fields: BTreeSet<String> = runs.iter().flat_map(|r| values(r).into_keys()).collect();
-    let has_goals = runs.iter().any(|r| !r.head.plan.goals.is_empty());
-    let has_stages = runs.iter().any(|r| r.summary.stages.len() > 1);
+pub(in crate::cli) fn variations(entries: &[Entry]) -> String {
+    let runs = || entries.iter().filter_map(Entry::run);
+    let fields = entries.iter().flat_map(|e| e.values().into_keys());
+    let fields: BTreeSet<String> = fields.collect();
+    let has_goals = runs().any(|r| !r.head.plan.goals.is_empty());
+    let has_stages = runs().any(|r| r.summary.stages.len() > 1);
     let mut heads: Vec<String> = fields.iter().map(|field| visible(field)).collect();
     if has_stages {
         heads.push("load".to_owned());
@@ -54,13 +98,21 @@ pub(in crate::cli) fn variations(runs: &[Arc<RunData>]) -> String {
         heads.extend(["goodput", "attained", "goals"].map(str::to_owned));
     }
     heads.push("run".to_owned());
+    let n_columns = heads.len();
     let mut table = Table::with_left(heads, n_left.max(1));
-    for run in runs {
-        let values = values(run);
+    for entry in entries {
+        let values = entry.values();
         let value = |field: &String| {
             values
                 .get(field)
                 .map_or_else(|| "–".to_owned(), |v| visible(v))
+        };
+        let Some(run) = entry.run() else {
+            let mut row: Vec<String> = fields.iter().map(value).collect();
+            row.resize(n_columns - 1, "–".to_owned());
+            row.push("did not start".to_owned());
+            table.row(row);
+            continue;
         };
         for stage in &run.summary.stages {
             let mut row: Vec<String> = fields.iter().map(value).collect();
@@ -107,7 +159,7 @@ fn figures(stage: &StageSummary) -> [String; 8] {
         secs(e2e.and_then(|d| d.p50)),
         secs(e2e.and_then(|d| d.p95)),
         rate(stage.request_rate),
-        rate(stage.output_token_rate),
+        rate(stage.output_token_rate.filter(|_| stage.ok > 0)),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! What is wrong with a workload: its prompts, lengths and inputs.
 
-use super::super::{Issue, LengthSpec, MAX_TURNS, Workload};
+use super::super::{Issue, LengthSpec, MAX_TURNS, Plan, Protocol, Slot, Workload};
 use super::{Found, MAX_PROMPT_BYTES, MAX_TOKENS, Zero, input_file};
 
 impl Workload {
@@ -48,6 +48,25 @@ impl Workload {
                 let message = "names no file: write { file = \"picture.png\" }";
                 found.add(format!("workload.inputs.{name}"), message);
             }
+        }
+    }
+}
+
+impl Plan {
+    /// What was said before has a place in a template's request.
+    pub(super) fn check_turns_are_sent(&self, found: &mut Found) {
+        let turns = self.workload.turns;
+        let has_place = match &self.target.template {
+            Some(template) if self.target.protocol == Protocol::Http => {
+                template.has_slot(Slot::Messages)
+            }
+            _ => true,
+        };
+        if turns > 1 && !has_place {
+            let message = format!(
+                "“{turns}” would send each turn without what was said before: write the slot {{{{messages}}}} into target.template.body, or leave it at 1"
+            );
+            found.add("workload.turns", message);
         }
     }
 }

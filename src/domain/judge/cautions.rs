@@ -120,9 +120,10 @@ fn saturated(facts: &Facts<'_>, ledger: &mut Ledger) {
     let found = known.iter().find(|(_, t)| rises(t)).map(|(i, t)| {
         let before = i.checked_sub(1).map(|b| facts.label(b).to_owned());
         let planned = facts.plan.stage(StageIdx::from_index(*i));
-        let less = match planned.is_some_and(|stage| stage.load.is_open()) {
-            true => "a lower rate",
-            false => "fewer users",
+        let less = if planned.is_some_and(|stage| stage.load.is_open()) {
+            "a lower rate"
+        } else {
+            "fewer users"
         };
         let advice = match before {
             Some(label) => format!("End at {label}, or look only at how the numbers grow"),

@@ -166,9 +166,12 @@ pub(super) fn stage_ends(
         n if n == n_tiers => ends,
         n => {
             if issues.is_empty() {
-                let fix = format!(
-                    "{n} values for {n_tiers} stages: give one number for all, or one for each"
-                );
+                let fix = match n_tiers {
+                    1 => format!("{n} values for 1 stage: give one number"),
+                    _ => format!(
+                        "{n} values for {n_tiers} stages: give one number for all, or one for each"
+                    ),
+                };
                 issues.push(Issue::new(field, fix));
             }
             Vec::new()

@@ -95,6 +95,11 @@ fn each_bad_value_is_named_with_its_repair() {
         )],
     );
     issues(
+        "1",
+        TierLength::Requests("1, 2"),
+        &[("requests", "2 values for 1 stage: give one number")],
+    );
+    issues(
         "x",
         TierLength::RequestsPerUser("99999999999999999999"),
         &[

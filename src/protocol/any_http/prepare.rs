@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{AnyHttp, Config};
 use crate::domain::{
-    Encoding, Framing, Issue, Protocol, ServerFacts, SlotText, Target, TargetInfo, Template,
+    Encoding, Framing, Issue, Protocol, ServerFacts, Slot, SlotText, Target, TargetInfo, Template,
     Workload,
 };
 use crate::protocol::asked::{Asked, named_model};
@@ -50,6 +50,7 @@ pub fn prepare(
     let route = template.path.split('?').next().unwrap_or_default();
     info.facts.route = address.shown(if route.is_empty() { url.path() } else { route });
     info.facts.model.clone_from(&model);
+    info.notes = without_slot(target, workload, &template);
     let adapter = AnyHttp::new(Config {
         headers: headers_of(target, &template, key)?,
         path,
@@ -61,6 +62,42 @@ pub fn prepare(
         template,
     });
     Ok((Arc::new(adapter), info))
+}
+
+/// Parts of a plan that the template has no slot for.
+fn without_slot(target: &Target, workload: &Workload, template: &Template) -> Vec<String> {
+    let has = |slots: &[Slot]| slots.iter().any(|slot| template.has_slot(*slot));
+    let has_system = has(&[Slot::System, Slot::Messages]);
+    let has_length = has(&[Slot::MaxTokens]);
+    let lost = [
+        (!workload.system.is_empty() && !has_system).then_some(("workload.system", Slot::System)),
+        (workload.max_tokens.is_some() && !has_length)
+            .then_some(("workload.max_tokens", Slot::MaxTokens)),
+        (workload.output_tokens.is_some() && !has_length)
+            .then_some(("workload.output_tokens", Slot::MaxTokens)),
+        (named_model(target).is_some() && !has(&[Slot::Model]))
+            .then_some(("target.model", Slot::Model)),
+    ];
+    let note = |(field, slot): (&str, Slot)| {
+        let slot = slot.name();
+        format!(
+            "`{field}` is not sent: the template has no slot for it; write {{{{{slot}}}}} into its body or path"
+        )
+    };
+    let mut notes: Vec<String> = lost.into_iter().flatten().map(note).collect();
+    if !template.asks_prompt() {
+        notes.push(
+            "Every request is the same: the template has no slot for the prompt; write {{prompt}} or {{messages}} into its body or path"
+                .to_owned(),
+        );
+    }
+    if workload.ignore_eos {
+        notes.push(
+            "`workload.ignore_eos` is not sent: write what your server takes for it into the template's body"
+                .to_owned(),
+        );
+    }
+    notes
 }
 
 /// Whether something answers at the origin; what, only a request would show.

@@ -47,6 +47,7 @@ pub(super) fn make(mut needs: Needs) -> Result<Made, Issue> {
         );
     }
     let asks = maker.asks()?;
+    maker.tell_what_is_not_sent(&asks);
     let replays = maker.replays()?;
     let has_talks = match &asks {
         Asks::Rows(rows) => rows.iter().any(|ask| ask.turns.len() > 1),
@@ -114,6 +115,26 @@ impl Maker<'_> {
         Ok(Asks::Rows(ready))
     }
 
+    /// What rows bring of their own and a template has no slot for.
+    fn tell_what_is_not_sent(&mut self, asks: &Asks) {
+        let Asks::Rows(rows) = asks else { return };
+        let (carries, workload) = (self.needs.carries, &self.needs.workload);
+        let has_system = |ask: &Ask| ask.first.system.is_some();
+        if !carries.system && workload.system.is_empty() && rows.iter().any(has_system) {
+            self.facts.notes.push(
+                "The dataset's system prompts are not sent: the template has no slot for them; write {{system}} into its body."
+                    .to_owned(),
+            );
+        }
+        let has_length = |ask: &Ask| ask.first.output_tokens.is_some();
+        if !carries.max_tokens && rows.iter().any(has_length) {
+            self.facts.notes.push(
+                "The dataset's lengths of answers are not sent: the template has no slot for them; write {{max_tokens}} into its body."
+                    .to_owned(),
+            );
+        }
+    }
+
     fn read(
         &mut self,
         field: &str,
@@ -129,7 +150,9 @@ impl Maker<'_> {
         if dataset.n_empty > 0 && field == "workload.dataset" {
             let n = dataset.n_empty;
             self.facts.notes.push(format!(
-                "{n} rows of the dataset hold nothing to ask and were passed over."
+                "{n} row{} of the dataset with nothing to ask {} passed over.",
+                plural(n),
+                if n == 1 { "was" } else { "were" }
             ));
         }
         Ok(dataset)
@@ -257,6 +280,15 @@ impl Maker<'_> {
                 protocol.id()
             )));
         }
+        let lost = [
+            ("pictures", !images.is_empty()),
+            ("conversations", !row.history.is_empty()),
+        ];
+        if let Some((what, _)) = lost.iter().find(|l| l.1 && !self.needs.carries.messages) {
+            return Err(issue(format!(
+                "holds {what}, which the template has no slot for: write {{{{messages}}}} into target.template.body"
+            )));
+        }
         let mut turns = row.turns;
         if turns.is_empty() && !images.is_empty() {
             turns.push(Arc::from(OF_PICTURE));
@@ -291,11 +323,18 @@ impl Maker<'_> {
             let n_unsorted = trace.n_unsorted;
             wanted.limit(&mut trace.rows);
             let n = trace.rows.len();
+            if !needs.carries.max_tokens && trace.rows.iter().any(|row| row.tokens_out.is_some()) {
+                self.facts.notes.push(
+                    "The trace's lengths of answers are not sent: the template has no slot for them; write {{max_tokens}} into its body."
+                        .to_owned(),
+                );
+            }
             let seed = mixed(needs.seed, wanted.stage.index() as u64);
             let replay = Replay::make(trace, system.clone(), tokenizer, seed).map_err(issue)?;
             self.facts.notes.push(format!(
-                "Stage {} replays {n} of {n_all} requests of the {kind} trace “{}” (SHA-256 {hash}).",
+                "Stage {} replays {n} of {n_all} request{} of the {kind} trace “{}” (SHA-256 {hash}).",
                 i + 1,
+                plural(n_all as u64),
                 wanted.path.display()
             ));
             if n_unsorted > 0 {
@@ -313,6 +352,10 @@ impl Maker<'_> {
         }
         Ok(replays)
     }
+}
+
+fn plural(n: u64) -> &'static str {
+    if n == 1 { "" } else { "s" }
 }
 
 fn takes_pictures(protocol: Protocol) -> bool {

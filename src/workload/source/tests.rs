@@ -186,7 +186,7 @@ fn a_dataset_is_named_hashed_and_cut_to_length() {
     assert!(facts.dataset.as_ref().unwrap().ends_with("a.prompts.json"));
     assert_eq!(facts.dataset_hash.as_ref().unwrap().len(), 64);
     assert_eq!(facts.n_rows, Some(2));
-    assert!(facts.notes[0].contains("1 rows"), "{facts:?}");
+    assert!(facts.notes[0].contains("1 row of the dataset"), "{facts:?}");
     let missing = Workload {
         dataset: Some(DatasetRef::Path("/no/such".into())),
         ..Workload::default()
@@ -420,4 +420,62 @@ fn a_trace_asks_its_lengths_and_its_shared_beginnings() {
     assert!(n_common(&one, &next) < 20);
     assert!(source.facts().notes[0].contains("3 of 4 requests of the Mooncake trace"));
     assert!(source.trace_prompt(idx, 3).is_none());
+}
+
+#[test]
+fn what_a_template_has_no_slot_for_is_told_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = crate::domain::Plan::simple("http://h");
+    plan.target.protocol = Protocol::Http;
+    let trace = folder.path().join("t.csv");
+    let rows = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.0,3,2\n";
+    std::fs::write(&trace, rows).unwrap();
+    let mut replay = plan.clone();
+    replay.stages = crate::domain::Stage::closed_tiers(
+        "1",
+        crate::domain::ClosedMode::Steady,
+        crate::domain::TierLength::Requests("1"),
+    )
+    .unwrap();
+    replay.stages[0].load = crate::domain::Load::Replay {
+        replay: trace,
+        time_scale: 1.0,
+        max_in_flight: None,
+        when_full: crate::domain::WhenFull::Queue,
+    };
+    replay.target.template = Some(crate::domain::Template {
+        body: "{\"q\": {{prompt}}}".to_owned(),
+        ..Default::default()
+    });
+    let notes = PromptSource::make(Needs::of(&replay)).unwrap();
+    let notes = &notes.facts().notes;
+    assert!(notes[0].contains("{{max_tokens}}"), "{notes:?}");
+    let mut make = |workload: &Workload, body: &str| {
+        plan.workload = workload.clone();
+        plan.target.template = Some(crate::domain::Template {
+            body: body.to_owned(),
+            ..Default::default()
+        });
+        PromptSource::make(Needs {
+            protocol: Protocol::Http,
+            ..Needs::of(&plan)
+        })
+    };
+    let (prompt, messages) = ("{\"q\": {{prompt}}}", "{\"q\": {{messages}}}");
+    let pictures = folder.path().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    std::fs::write(pictures.join("a.png"), "png").unwrap();
+    let workload = Workload {
+        dataset: Some(DatasetRef::Path(pictures)),
+        ..Workload::default()
+    };
+    let issue = make(&workload, prompt).unwrap_err();
+    assert_eq!(issue.field, "workload.dataset");
+    assert!(issue.message.contains("pictures"), "{issue:?}");
+    assert_eq!(make(&workload, messages).unwrap().facts().notes, [""; 0]);
+    let text = json!([{"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}]}]);
+    let workload = with_dataset(folder.path(), "a.json", &text.to_string());
+    let notes = &make(&workload, prompt).unwrap().facts().notes.clone();
+    assert!(notes[0].contains("{{system}}"), "{notes:?}");
+    assert_eq!(make(&workload, messages).unwrap().facts().notes, [""; 0]);
 }
