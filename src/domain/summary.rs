@@ -58,7 +58,7 @@ pub struct StageSummary {
     /// Not sent, because the in-flight limit was reached.
     #[serde(default)]
     pub dropped: u64,
-    /// Of a stage that ended by its time, that time; of any other from the first Measure start to the last Measure end.
+    /// Of an open stage that ended by its time, that time; of any other from the first Measure start to the last Measure end.
     /// Rates count what ended within it; latencies, of an open loop, each request that was due in it.
     pub duration_s: Option<f64>,
     pub request_rate: Option<f64>,

@@ -73,7 +73,8 @@ pub(super) struct StageData {
     /// Of those that ended within the stage's time, which rates count: the ones that ended well, and all.
     ok_in_time: u64,
     ended_in_time: u64,
-    /// Of a stage that ends by time, and whether it had all of it.
+    /// Of an open stage that ends by time, and whether it had all of it. A closed loop's users are busy from the first start
+    /// to the last end; an open loop may have nothing to do at the end of its time, which is time all the same.
     planned_secs: Option<f64>,
     is_full: bool,
     seen_users: HashSet<u32>,
@@ -109,7 +110,7 @@ impl StageData {
             ok_in_time: 0,
             ended_in_time: 0,
             planned_secs: match stage.end {
-                StageEnd::DurationSecs(secs) => Some(secs),
+                StageEnd::DurationSecs(secs) if stage.load.is_open() => Some(secs),
                 _ => None,
             },
             is_full: false,
@@ -187,6 +188,13 @@ impl StageData {
         let Some((from, to)) = self.window else {
             return;
         };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a plan's seconds, in ns"
+        )]
+        let planned = self.planned_secs.map(|secs| (secs * 1e9) as u64);
+        let to = planned.map_or(to, |ns| from.saturating_add(ns));
         for (at_ns, tokens) in tokens_by_time(record) {
             if (from..=to).contains(&at_ns) {
                 self.tokens += tokens;

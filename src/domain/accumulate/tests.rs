@@ -433,6 +433,8 @@ fn an_open_loop_counts_each_request_that_was_due_and_rates_by_the_stage_s_time()
     assert_eq!(stage.duration_s, Some(3.0));
     near(stage.request_rate, 4.0);
     near(stage.sent_rate, 5.0);
+    // Two tokens each; those of the last three come after the time.
+    near(stage.output_token_rate, 8.0);
     let ttft = stage.metric(MetricId::Ttft).unwrap();
     assert_eq!(ttft.n, 15);
     near(ttft.max, 1000.0);
@@ -442,4 +444,29 @@ fn an_open_loop_counts_each_request_that_was_due_and_rates_by_the_stage_s_time()
     acc.border(&stopped);
     let stage = acc.summaries(Detail::Full).remove(0);
     assert!(stage.duration_s.unwrap() < 3.0, "{:?}", stage.duration_s);
+}
+
+/// One user whose answers take 2.1 s each, for 10 s: its rate is that of its requests, not that of the time left over.
+#[test]
+fn a_closed_loop_s_rate_is_over_the_time_that_it_was_busy() {
+    let mut plan = plan("1", "10");
+    plan.stages[0].end = StageEnd::DurationSecs(10.0);
+    let mut acc = Accumulator::new(&plan);
+    for i in 0..5_u64 {
+        let mut r = streamed(i, 2100.0 * i as f64, 2095.0, &[5.0]);
+        if i == 4 {
+            r.phase = Phase::Drain;
+        }
+        acc.push(&r);
+    }
+    acc.border(&StageBorder {
+        stage: StageIdx(0),
+        start_ns: 0,
+        end_ns: Some(10_500 * MS),
+        stopped: None,
+        made: None,
+    });
+    let stage = acc.summaries(Detail::Full).remove(0);
+    assert_eq!(stage.ok, 4);
+    near(stage.request_rate, 1.0 / 2.1);
 }
