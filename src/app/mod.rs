@@ -179,6 +179,7 @@ impl Window {
                 let given = measure::Given {
                     run: self.state.run_shown().map(|r| r.as_ref()),
                     empty: &empty,
+                    notes: self.state.notes(),
                     controls: &controls,
                     level: &mut level,
                 };

@@ -182,11 +182,10 @@ impl Status {
 fn ended_words(run: &RunData) -> String {
     let n_stages = run.plan().stages.len();
     let stages = if n_stages == 1 { "stage" } else { "stages" };
-    let end_ns = run.points.iter().map(|p| p.end_ns).max().unwrap_or(0);
     format!(
         "{n_stages} {stages}, {} requests in {}",
         format::count(run.points.len() as f64),
-        format::clock(end_ns as f64 / 1e9)
+        format::clock(run.secs())
     )
 }
 

@@ -23,6 +23,7 @@ mod live;
 mod perform;
 mod reach;
 mod shell;
+mod varied;
 
 pub use files::UseAs;
 pub use live::{Controls, LevelField};
@@ -133,6 +134,8 @@ pub(crate) enum OpenFor {
     Show,
     Compare,
     Details,
+    /// One of three or more: runs of one varied plan are shown by parameter, others stand ticked in the library.
+    Several,
 }
 
 /// Seconds without a change after which the form is saved.
@@ -164,6 +167,10 @@ pub struct AppState {
     pub shown: Option<Arc<RunData>>,
     pub live: LiveSnapshot,
     pub running: Option<Running>,
+    /// What the start of a run told of it, by the run's id.
+    notes: Option<(String, Vec<String>)>,
+    /// How far a varied plan has come.
+    varied: Option<varied::VariedCourse>,
     /// The level of the stage under way, as the person types it.
     pub level: LevelField,
     /// The table of the Measure view is to show goals, or stages again.
@@ -189,6 +196,8 @@ pub struct AppState {
     found_for: Option<Form>,
     found_blocks: bool,
     pub(crate) open_for: Vec<(OpenFor, PathBuf)>,
+    /// Three or more files that were asked to be opened together.
+    several: Vec<PathBuf>,
     /// Hosts that the person let a key go to over plain http.
     plain_key_hosts: BTreeSet<String>,
     /// What was last autosaved, and when the form changed since.
@@ -237,6 +246,8 @@ impl AppState {
             shown: None,
             live: None,
             running: None,
+            notes: None,
+            varied: None,
             level: LevelField::default(),
             toggles_goals: false,
             starting: false,
@@ -255,6 +266,7 @@ impl AppState {
             found_for: None,
             found_blocks: false,
             open_for: Vec::new(),
+            several: Vec::new(),
             plain_key_hosts: BTreeSet::new(),
             autosaved: None,
             changed_at: None,

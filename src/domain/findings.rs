@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GoalVerdict, Over, StageIdx};
+use super::{GoalVerdict, Over, Plan, StageIdx, StageSummary};
 
 /// The bend of a load curve: below it throughput grows with the load, above it hardly. Two lines fitted by least squares.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -27,6 +27,10 @@ pub struct SweepFinding {
     /// The stage with the most successful requests a second, and how many.
     pub best: Option<StageIdx>,
     pub max_request_rate: Option<f64>,
+    /// The highest step of a sweep over rates at which requests did not pile up: below the first that was past saturation,
+    /// had many failures, or asked for more than the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sustained: Option<StageIdx>,
     pub max_output_token_rate: Option<f64>,
     /// Steps that were not run, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,12 +52,19 @@ pub struct SearchFinding {
 }
 
 impl SweepFinding {
-    /// `the most is 37.3 req/s, 608 tok/s`, without the stage that it was reached with.
-    pub fn sentence(&self) -> Option<String> {
-        let tokens = self.max_output_token_rate;
+    /// `keeps up with 29.8 req/s; the most is 37.3 req/s, 608 tok/s, with 128 users`, of a run's stages and their plan.
+    pub fn sentence(&self, stages: &[StageSummary], plan: &Plan) -> Option<String> {
+        let name = |at: StageIdx| plan.stage_names().get(at.index()).cloned();
+        let kept = self.sustained.and_then(name);
+        let kept = kept.map_or_else(String::new, |name| format!("keeps up with {name}; "));
+        let (at, rate) = (self.best?, self.max_request_rate?);
+        // Of the same stage: another may have sent more tokens with fewer requests.
+        let tokens = stages.get(at.index())?.output_token_rate;
         let tokens = tokens.map_or_else(String::new, |rate| format!(", {rate:.0} tok/s"));
-        let rate = self.max_request_rate?;
-        Some(format!("the most is {rate:.1} req/s{tokens}"))
+        Some(format!(
+            "{kept}the most is {rate:.1} req/s{tokens}, with {}",
+            name(at)?
+        ))
     }
 }
 
@@ -92,6 +103,17 @@ impl SearchFinding {
                     .to_owned()
             }
         }
+    }
+
+    /// The highest load that meets the goals; where none is sure to, the highest that may.
+    pub fn answer(&self) -> Option<StageIdx> {
+        let is_sure = |p: &&Probe| p.verdict == GoalVerdict::Met && Some(p.level) == self.found;
+        let below = |p: &&Probe| self.missed_at.is_none_or(|missed| p.level < missed);
+        let may = |p: &&Probe| p.verdict == GoalVerdict::Unresolved && below(p);
+        let highest = |a: &&Probe, b: &&Probe| a.level.total_cmp(&b.level);
+        let sure = self.probes.iter().rev().find(is_sure);
+        let probe = sure.or_else(|| self.probes.iter().filter(may).max_by(highest))?;
+        Some(probe.stage)
     }
 
     /// What else there is to say, a sentence each.

@@ -102,6 +102,21 @@ pub struct StageBorder {
 /// What [`StageBorder::stopped`] begins with where the stage was more than the server gives.
 pub const SATURATED: &str = "Saturated";
 
+/// What [`StageBorder::stopped`] says of a stage that a person ended, by a pause or by Stop; and what it begins with where
+/// the load was changed. None of these is a fault.
+pub const BY_HAND: [&str; 3] = [PAUSED, STOPPED, CHANGED];
+pub const PAUSED: &str = "Paused by hand";
+pub const STOPPED: &str = "Stopped by hand";
+pub const CHANGED: &str = "Changed by hand";
+
+impl StageBorder {
+    /// A person ended the stage before its plan did.
+    pub fn is_ended_by_hand(&self) -> bool {
+        let why = self.stopped.as_deref().unwrap_or_default();
+        BY_HAND.iter().any(|words| why.starts_with(words))
+    }
+}
+
 /// A stage that came to be while the run went.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Made {
@@ -188,6 +203,7 @@ impl Point {
 pub struct Points {
     blocks: Vec<Arc<Vec<Point>>>,
     n: usize,
+    end_ns: u64,
 }
 
 const BLOCK: usize = 1024;
@@ -201,6 +217,7 @@ impl Points {
             Arc::make_mut(last).push(point);
         }
         self.n += 1;
+        self.end_ns = self.end_ns.max(point.end_ns);
     }
 
     pub fn len(&self) -> usize {
@@ -209,6 +226,11 @@ impl Points {
 
     pub fn is_empty(&self) -> bool {
         self.n == 0
+    }
+
+    /// When the last request ended, as an offset from the epoch.
+    pub fn end_ns(&self) -> u64 {
+        self.end_ns
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Point> {
@@ -317,6 +339,11 @@ impl RunData {
     /// As it was run; what was asked stands in `head.plan`.
     pub fn plan(&self) -> &Plan {
         &self.as_run
+    }
+
+    /// Seconds from the first preparation to the end of the last request.
+    pub fn secs(&self) -> f64 {
+        self.points.end_ns() as f64 / 1e9
     }
 
     pub fn is_live(&self) -> bool {

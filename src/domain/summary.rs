@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BesideSummary, Caution, GoalResult, Knee, MetricId, OutcomeKind, SearchFinding, SweepFinding,
-    TokenSource, TurnSummary,
+    BesideSummary, Caution, GoalResult, Knee, MetricId, OutcomeKind, SearchFinding, StageIdx,
+    SweepFinding, TokenSource, TurnSummary,
 };
 
 /// A run in numbers.
@@ -43,6 +43,40 @@ pub struct Verdict {
     pub n_checks: u32,
     #[serde(default)]
     pub n_passed: u32,
+}
+
+/// Share of failed requests above which a stage is not a good one.
+pub const ERRORS_HIGH: f64 = 0.01;
+
+impl Summary {
+    /// The stage that the run is spoken of by: the one that a search found; the one that a sweep's server keeps up with;
+    /// else the one with the highest output (tokens, else requests, a second) among those with few errors.
+    pub fn spoken_of(&self) -> Option<StageIdx> {
+        let search = self.search.as_ref().and_then(SearchFinding::answer);
+        let sweep = || self.sweep.as_ref()?.sustained;
+        search.or_else(sweep).or_else(|| self.most_output())
+    }
+
+    fn most_output(&self) -> Option<StageIdx> {
+        let with_data = |few_errors: bool| {
+            let usable = self.stages.iter().enumerate().filter(move |(_, s)| {
+                s.ok > 0 && (!few_errors || s.error_rate.unwrap_or(0.0) <= ERRORS_HIGH)
+            });
+            let output = |s: &StageSummary| s.output_token_rate.or(s.request_rate).unwrap_or(0.0);
+            usable.max_by(|(_, a), (_, b)| output(a).total_cmp(&output(b)))
+        };
+        let found = with_data(true).or_else(|| with_data(false));
+        found.map(|(i, _)| StageIdx::from_index(i))
+    }
+}
+
+/// What the reason of a run begins with that did not go to its end.
+pub const INTERRUPTED: &str = "The run was interrupted";
+
+impl Verdict {
+    pub fn is_interrupted(&self) -> bool {
+        self.reasons.iter().any(|r| r.starts_with(INTERRUPTED))
+    }
 }
 
 /// One stage in numbers. Rates are null where no time passed or nothing is known.

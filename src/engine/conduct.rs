@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{
-    ClosedMode, Cold, ColdHow, Connections, MAX_STAGES_AS_RUN, Made, MadeBy, Phase, Plan, Stage,
-    StageBorder, StageIdx,
+    CHANGED, ClosedMode, Cold, ColdHow, Connections, MAX_STAGES_AS_RUN, Made, MadeBy, PAUSED,
+    Phase, Plan, Stage, StageBorder, StageIdx,
 };
 
 use super::arrivals::{Quota, ns_from_secs};
@@ -276,7 +276,7 @@ impl<D: Driver> Conductor<'_, D> {
         if control.is_paused() {
             why = MadeBy::Resumed;
             let paused_ns = self.desk.clock.now_ns();
-            self.end(Some("Paused by hand".to_owned()));
+            self.end(Some(PAUSED.to_owned()));
             self.desk.live.enter(Place::Paused {
                 stage: self.idx,
                 at: step.at,
@@ -288,7 +288,7 @@ impl<D: Driver> Conductor<'_, D> {
             why = MadeBy::Changed;
             step.stage.load = step.stage.load.at_level(level);
             let label = step.stage.load.label();
-            self.end(Some(format!("Changed by hand to {label}")));
+            self.end(Some(format!("{CHANGED} to {label}")));
             // What a search asks of one load is not to be answered by another.
             step.score = Score::new(self.desk);
         }

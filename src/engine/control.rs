@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::domain::Mark;
+use crate::domain::{Mark, STOPPED};
 
 /// How far a run is to be let go on. Only ever grows.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -28,6 +28,8 @@ pub(super) struct Control {
     restarts: watch::Sender<u64>,
     wish: watch::Sender<Wish>,
     marks: Mutex<Vec<Mark>>,
+    /// A moment that is to be marked when the person has said what it is.
+    moment: Mutex<Option<u64>>,
 }
 
 /// How the person wants a stage under way to go on.
@@ -61,7 +63,7 @@ impl StopReason {
     /// For the stage's border.
     pub fn text(&self) -> &str {
         match self {
-            Self::Person => "Stopped by hand",
+            Self::Person => STOPPED,
             Self::Limit(why) => why,
         }
     }
@@ -75,6 +77,7 @@ impl Control {
             restarts: watch::Sender::new(0),
             wish: watch::Sender::default(),
             marks: Mutex::default(),
+            moment: Mutex::default(),
         }
     }
 
@@ -194,6 +197,15 @@ impl Control {
         if marks.len() < MAX_MARKS {
             marks.push(Mark { at_ns, text });
         }
+    }
+
+    pub(super) fn keep_moment(&self, at_ns: u64) {
+        *self.moment.lock().unwrap_or_else(PoisonError::into_inner) = Some(at_ns);
+    }
+
+    pub(super) fn take_moment(&self) -> Option<u64> {
+        let mut moment = self.moment.lock().unwrap_or_else(PoisonError::into_inner);
+        moment.take()
     }
 
     pub(super) fn take_marks(&self) -> Vec<Mark> {

@@ -165,6 +165,18 @@ impl RunSwitch {
         self.control.mark(self.clock.now_ns(), text);
     }
 
+    /// Keeps this moment for [`Self::mark_kept`].
+    pub fn keep_moment(&self) {
+        self.control.keep_moment(self.clock.now_ns());
+    }
+
+    /// Marks the moment that was kept last, else this one.
+    pub fn mark_kept(&self, text: &str) {
+        let kept = self.control.take_moment();
+        let at_ns = kept.unwrap_or_else(|| self.clock.now_ns());
+        self.control.mark(at_ns, text);
+    }
+
     pub fn order(&self) -> Order {
         self.control.order()
     }

@@ -107,6 +107,8 @@ impl Core {
             Command::Resume => self.steer(RunSwitch::resume),
             Command::SetLevel(level) => self.steer(|switch| switch.set_level(level)),
             Command::Mark(text) => self.steer(|switch| switch.mark(&text)),
+            Command::KeepMoment => self.steer(RunSwitch::keep_moment),
+            Command::MarkKept(text) => self.steer(|switch| switch.mark_kept(&text)),
             Command::Detect { text, target } => {
                 let (out, keys) = (self.out.clone(), self.keys.clone());
                 self.tasks.spawn(async move {

@@ -71,8 +71,14 @@ fn perform(command: Command, busy: Option<&Path>) -> Vec<Event> {
 
 fn open_run(path: &Path) -> Event {
     match store::open_run(path) {
-        Ok(run) => Event::RunOpened { run: Arc::new(run) },
-        Err(error) => failed(format!("“{}” was not opened: {error}", path.display())),
+        Ok(run) => Event::RunOpened {
+            run: Arc::new(run),
+            entry: Box::new(store::read_entry(path)),
+        },
+        Err(error) => Event::RunNotOpened {
+            path: path.to_owned(),
+            message: format!("“{}” was not opened: {error}", path.display()),
+        },
     }
 }
 

@@ -31,6 +31,10 @@ pub enum Command {
     SetLevel(f64),
     /// Mark this moment on the time axis.
     Mark(String),
+    /// Remember this moment: the person will say what it is.
+    KeepMoment,
+    /// Mark the moment that was kept.
+    MarkKept(String),
     /// Find out what stands behind a URL, a Space name or a curl command.
     Detect {
         text: String,
@@ -149,6 +153,12 @@ pub enum Event {
     Tested(Box<TestReport>),
     RunOpened {
         run: Arc<RunData>,
+        /// As the library lists it, wherever the file is.
+        entry: Box<RunEntry>,
+    },
+    RunNotOpened {
+        path: PathBuf,
+        message: String,
     },
     Library {
         folder: PathBuf,

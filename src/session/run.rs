@@ -288,6 +288,8 @@ impl Run {
     async fn close_file(&self, end: engine::RunEnd, journal: Arc<Journal>) -> Ended {
         let mut run = end.run;
         let state = if end.facts.interrupted {
+            // As the file is read, however gently it was stopped.
+            run.state = RunState::Interrupted;
             EndState::Interrupted
         } else {
             EndState::Finished

@@ -276,6 +276,7 @@ pub(crate) fn sweep() -> RunData {
             over: Over::Rate,
             best: Some(StageIdx::from_index(best)),
             max_request_rate: summary.stages[best].request_rate,
+            sustained: None,
             max_output_token_rate: summary.stages[best].output_token_rate,
             stopped: None,
         });

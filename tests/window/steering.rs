@@ -34,7 +34,11 @@ fn steered(harness: &mut Harness<'_, Window>) -> Vec<String> {
     let steers = |c: &&Command| {
         matches!(
             c,
-            Command::Pause | Command::Resume | Command::SetLevel(_) | Command::Mark(_)
+            Command::Pause
+                | Command::Resume
+                | Command::SetLevel(_)
+                | Command::KeepMoment
+                | Command::MarkKept(_)
         )
     };
     commands
@@ -99,16 +103,21 @@ fn a_mark_has_the_persons_words_or_its_number() {
         harness.state().state.dialog,
         Some(Dialog::Mark { .. })
     ));
+    assert_eq!(
+        steered(&mut harness),
+        ["KeepMoment"],
+        "the key press counts"
+    );
     harness
         .get_by_label("What happens")
         .type_text("weights swapped");
     harness.run_steps(2);
     harness.get_all_by_label("Mark").last().unwrap().click();
     harness.run_steps(2);
-    assert_eq!(steered(&mut harness), ["Mark(\"weights swapped\")"]);
+    assert_eq!(steered(&mut harness), ["MarkKept(\"weights swapped\")"]);
     assert!(harness.state().state.dialog.is_none());
     harness.state_mut().state.mark("  ", "mark 3");
-    assert_eq!(steered(&mut harness), ["Mark(\"mark 3\")"]);
+    assert_eq!(steered(&mut harness), ["MarkKept(\"mark 3\")"]);
 }
 
 #[test]

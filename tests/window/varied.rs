@@ -159,7 +159,7 @@ fn the_library_says_which_run_of_a_varied_plan_each_is() {
     let mut harness = harness();
     harness.state_mut().state.view = View::Runs;
     harness.run_steps(2);
-    assert!(has(&harness, "2/6 llama-8b, 64"));
+    assert!(has(&harness, "2/6 model llama-8b, max_tokens 64"));
     let paths: Vec<_> = entries().into_iter().skip(1).map(|e| e.path).collect();
     for path in &paths[..3] {
         harness.state_mut().state.library.tick(path, true);
@@ -174,6 +174,38 @@ fn the_library_says_which_run_of_a_varied_plan_each_is() {
         .click();
     harness.run_steps(2);
     assert_eq!(harness.state().state.view, View::Compare);
+}
+
+#[test]
+fn a_run_under_way_says_which_of_how_many_it_is_and_how_long_all_will_take() {
+    let mut harness = harness();
+    for (index, of) in [(0, 3), (1, 3)] {
+        let state = &mut harness.state_mut().state;
+        state.apply_event(Event::VariationStarted {
+            index,
+            of,
+            values: variation(index, of, 64, "b").values,
+        });
+        let mut live = loads::steered();
+        let mut head = (*live.head).clone();
+        head.id = format!("run {index}");
+        head.variation = Some(variation(index, of, 64, "b"));
+        live.head = Arc::new(head);
+        state.apply_snapshot(Some(Arc::new(live.clone())));
+        state.view = View::Measure;
+        harness.run_steps(3);
+        let place = format!("Run {} of 3", index + 1);
+        assert!(has(&harness, &format!("{place}: model b, max_tokens 64")));
+        assert!(has(&harness, &format!("{place}: stage ")), "the status bar");
+        assert!(has(&harness, "left for all"));
+        if index == 0 {
+            live.state = inferometer::domain::RunState::Finished;
+            let state = &mut harness.state_mut().state;
+            state.apply_event(Event::RunEnded {
+                run: Arc::new(live),
+            });
+        }
+    }
 }
 
 #[test]
@@ -197,7 +229,7 @@ fn the_last_run_of_a_varied_plan_offers_all_of_them() {
     harness.state_mut().state.apply_event(event);
     harness.run_steps(2);
     assert!(has(&harness, "All 6 runs of the varied plan have ended."));
-    assert!(has(&harness, "Run 6 of 6: model=b, max_tokens=256"));
+    assert!(has(&harness, "Run 6 of 6: model b, max_tokens 256"));
     harness
         .get_all_by_label("By parameter")
         .next()

@@ -8,10 +8,11 @@ use egui_kittest::kittest::Queryable as _;
 use inferometer::app::actions::{Action, View};
 use inferometer::app::compare::CompareMode;
 use inferometer::app::dialogs::Dialog;
-use inferometer::app::runs::SortBy;
+use inferometer::app::runs::{SortBy, Verdict};
 use inferometer::app::state::WindowRequest;
 use inferometer::domain::{
-    Issue, MetricId, RunData, RunEntry, ServerFacts, TestReport, WaterfallPart,
+    INTERRUPTED, Issue, MetricId, RunData, RunEntry, ServerFacts, TestReport, Variation,
+    WaterfallPart,
 };
 use inferometer::session::{Command, Event};
 
@@ -37,6 +38,117 @@ fn entry(name: &str, day: u32, tags: &[&str], run: Option<&RunData>) -> RunEntry
         variation: None,
         error: None,
     }
+}
+
+/// As the session tells of a file that it opened.
+fn opened_event(run: RunData) -> Event {
+    let path = run.file.clone().unwrap();
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let entry = RunEntry {
+        path,
+        label: run.head.label.clone(),
+        variation: run.head.variation.clone(),
+        ..entry(&name, 5, &[], Some(&run))
+    };
+    Event::RunOpened {
+        run: Arc::new(run),
+        entry: Box::new(entry),
+    }
+}
+
+/// Runs of one varied plan, from another folder than the library's.
+fn varied_runs(n: u32) -> Vec<RunData> {
+    let of = |index: u32| {
+        let mut run = sample::finished();
+        let mut head = (*run.head).clone();
+        head.id = format!("v{index}");
+        head.label.clear();
+        head.variation = Some(Variation {
+            group: "v0".to_owned(),
+            index,
+            of: n,
+            values: [("workload.max_tokens".to_owned(), (8 << index).to_string())].into(),
+        });
+        run.head = Arc::new(head);
+        run.file = Some(format!("/elsewhere/v{index}.run.jsonl").into());
+        run
+    };
+    (0..n).map(of).collect()
+}
+
+#[test]
+fn three_files_of_a_varied_plan_are_shown_by_parameter_and_stand_in_the_library() {
+    let (mut bench, _) = library();
+    let runs = varied_runs(3);
+    let paths: Vec<PathBuf> = runs.iter().filter_map(|r| r.file.clone()).collect();
+    bench.state().open_paths(paths.clone());
+    assert!(matches!(&bench.commands()[..], [Command::OpenRuns(p)] if *p == paths));
+    for run in runs {
+        assert_eq!(
+            bench.state().view,
+            View::Runs,
+            "not before the last is open"
+        );
+        bench.apply(opened_event(run));
+    }
+    assert_eq!(bench.state().view, View::Compare);
+    assert_eq!(bench.state().compare.mode, CompareMode::Parameter);
+    assert!(bench.says("3 runs of a varied plan"));
+    let groups = bench.state().library.groups();
+    assert!(
+        groups[0].1.starts_with("max_tokens varied, 05 Nov"),
+        "{groups:?}"
+    );
+    bench.state().view = View::Runs;
+    bench.run();
+    assert!(bench.says("max_tokens 16 of") && bench.says("run 2 of 3"));
+    // What the folder holds is read again; what was opened stays.
+    bench.apply(Event::Library {
+        folder: "/tmp/runs".into(),
+        entries: Vec::new(),
+    });
+    assert_eq!(bench.state().library.entries().len(), 3);
+}
+
+#[test]
+fn several_files_that_are_no_varied_plan_stand_ticked_and_one_that_fails_holds_none_up() {
+    let (mut bench, run) = library();
+    let paths: Vec<PathBuf> = ["/e/a.run.jsonl", "/e/b.run.jsonl", "/e/c.run.jsonl"]
+        .map(PathBuf::from)
+        .into();
+    bench.state().open_paths(paths.clone());
+    for (path, id) in paths.iter().zip(["a", "b"]) {
+        let mut opened = run.clone();
+        let mut head = (*opened.head).clone();
+        id.clone_into(&mut head.id);
+        opened.head = Arc::new(head);
+        opened.file = Some(path.clone());
+        bench.apply(opened_event(opened));
+    }
+    bench.apply(Event::RunNotOpened {
+        path: paths[2].clone(),
+        message: "“/e/c.run.jsonl” was not opened: line 1 is not JSON".to_owned(),
+    });
+    assert_eq!(bench.state().view, View::Runs);
+    assert_eq!(bench.state().library.n_ticked(), 2);
+    assert!(bench.says("line 1 is not JSON"));
+}
+
+#[test]
+fn a_form_of_nobodys_follows_the_run_that_is_opened_and_a_changed_one_does_not() {
+    let mut runs = varied_runs(2);
+    for run in &mut runs {
+        let mut head = (*run.head).clone();
+        head.plan.target.url = format!("http://{}/v1", head.id);
+        run.head = Arc::new(head);
+    }
+    let mut bench = Bench::sized(1280.0, 800.0);
+    bench.apply(opened_event(runs[0].clone()));
+    assert_eq!(bench.state().form.target.url, "http://v0/v1");
+    assert!(!bench.state().is_unsaved());
+    "http://mine".clone_into(&mut bench.state().form.target.url);
+    bench.apply(opened_event(runs[1].clone()));
+    assert_eq!(bench.state().form.target.url, "http://mine");
 }
 
 /// Four runs: one quick, one slow, one interrupted, one unreadable.
@@ -122,7 +234,15 @@ fn search_and_tags_narrow_the_library() {
 
 #[test]
 fn interrupted_and_unreadable_files_say_so() {
-    let (mut bench, _) = library();
+    let (mut bench, run) = library();
+    // One that was stopped by hand has its last line, and a verdict that says so.
+    let mut stopped = run.clone();
+    let mut summary = (*stopped.summary).clone();
+    summary.verdict.valid = false;
+    summary.verdict.reasons = vec![format!("{INTERRUPTED}: its last stages are missing")];
+    stopped.summary = Arc::new(summary);
+    let of_it = entry("stopped", 6, &[], Some(&stopped));
+    assert_eq!(Verdict::of(&of_it), Verdict::Interrupted);
     assert!(bench.says("broken off of 2 Nov") || bench.says("broken off of 02 Nov"));
     assert!(bench.says("Interrupted") && bench.says("Unreadable"));
     bench
@@ -144,9 +264,7 @@ fn details_open_run_again_annotate_and_delete() {
     assert!(matches!(&bench.commands()[..], [Command::OpenRuns(p)] if *p == [path.clone()]));
     let mut opened = run.clone();
     opened.file = Some(path.clone());
-    bench.apply(Event::RunOpened {
-        run: Arc::new(opened),
-    });
+    bench.apply(opened_event(opened));
     assert_eq!(
         bench.state().view,
         View::Runs,
@@ -202,9 +320,7 @@ fn two_ticked_runs_are_compared_the_older_as_a() {
         id.clone_into(&mut head.id);
         opened.head = Arc::new(head);
         opened.file = Some(format!("/tmp/runs/{name}.run.jsonl").into());
-        bench.apply(Event::RunOpened {
-            run: Arc::new(opened),
-        });
+        bench.apply(opened_event(opened));
     }
     let compare = &bench.state().compare;
     assert_eq!(compare.a.as_ref().unwrap().head.id, "a");

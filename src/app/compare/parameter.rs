@@ -200,15 +200,13 @@ fn common_stages(runs: &[&RunEntry]) -> Vec<String> {
     common
 }
 
-/// The stage of that label, or the one with the most output.
+/// The stage of that label, or the one that the run is spoken of by.
 fn stage_of<'a>(run: &'a RunEntry, label: Option<&str>) -> Option<&'a StageSummary> {
-    let stages = &run.summary.as_deref()?.stages;
-    if let Some(label) = label {
-        return stages.iter().find(|s| s.label == label);
+    let summary = run.summary.as_deref()?;
+    match label {
+        Some(label) => summary.stages.iter().find(|s| s.label == label),
+        None => summary.stages.get(summary.spoken_of()?.index()),
     }
-    let speed = |s: &StageSummary| s.output_token_rate.or(s.request_rate).unwrap_or(0.0);
-    let usable = stages.iter().filter(|s| s.ok > 0);
-    usable.max_by(|a, b| speed(a).total_cmp(&speed(b)))
 }
 
 fn plain(words: String) -> Cell {

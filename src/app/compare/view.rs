@@ -8,7 +8,7 @@ use super::{CompareMode, Side, WorkedOut, table};
 use crate::app::actions::{Action, View};
 use crate::app::charts::{self, ChartFrame};
 use crate::app::icons;
-use crate::app::runs::short_date;
+use crate::app::runs::{name_words, short_date};
 use crate::app::state::AppState;
 use crate::app::theme::{Text, Theme, radius};
 use crate::app::widgets::{self, Button, Switch};
@@ -277,13 +277,9 @@ fn side_ui(ui: &mut Ui, side: Side, width: f32, state: &mut AppState) {
         }
         ScrollArea::vertical().max_height(340.0).show(ui, |ui| {
             for entry in entries.into_iter().take(100) {
-                let label = if entry.label.is_empty() {
-                    "unnamed"
-                } else {
-                    &entry.label
-                };
+                let label = name_words(&entry.label, entry.variation.as_ref());
                 let date = short_date(&entry.started);
-                if crate::app::menu::row_ui(ui, label, &date, true).clicked() {
+                if crate::app::menu::row_ui(ui, &label, &date, true).clicked() {
                     chosen = Some(entry.path.clone());
                 }
             }
@@ -295,10 +291,7 @@ fn side_ui(ui: &mut Ui, side: Side, width: f32, state: &mut AppState) {
 }
 
 fn name_of(run: &RunData) -> String {
-    match run.head.label.as_str() {
-        "" => "unnamed".to_owned(),
-        label => label.to_owned(),
-    }
+    name_words(&run.head.label, run.head.variation.as_ref())
 }
 
 /// Whether the two runs did the same.

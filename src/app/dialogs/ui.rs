@@ -222,7 +222,7 @@ fn mark_ui(ui: &mut Ui, text: &mut String, name: &str) -> Answer {
     let response = Field::new("What happens", text).hint(name).show(ui);
     sentence(
         ui,
-        "A line with these words stands on the axis of time, where the run is when you press Mark.",
+        "A line with these words stands on the axis of time, where the run was when you asked for it.",
     );
     let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     if !entered && ui.memory(|memory| memory.focused().is_none()) {
@@ -354,6 +354,7 @@ impl AppState {
             Dialog::Mark { text, name } => self.mark(&text, &name),
             Dialog::DeleteRun { path, .. } => {
                 self.dialog = None;
+                self.library.forget(&path);
                 self.command(Command::DeleteRun { path });
                 self.command(Command::ListRuns);
             }

@@ -197,6 +197,7 @@ struct WordsKey {
     narrow: bool,
     wide: bool,
     table: Option<TableKind>,
+    n_notes: usize,
 }
 
 /// Everything in the view that is words.
@@ -215,7 +216,7 @@ struct Words {
     focus: Option<StageIdx>,
 }
 
-fn words(run: &RunData, key: &WordsKey, state: &MeasureUi) -> Words {
+fn words(run: &RunData, notes: &[String], key: &WordsKey, state: &MeasureUi) -> Words {
     let focus = model::focus(run, key.scope, key.focus);
     let kinds = model::tables(run);
     let kind = state.kind_of(run, &kinds);
@@ -223,7 +224,7 @@ fn words(run: &RunData, key: &WordsKey, state: &MeasureUi) -> Words {
     let goals = stage.and_then(|s| Some(format!("{}: {}", s.label, model::goals_words(s)?)));
     Words {
         head: model::head(run),
-        findings: model::findings(run),
+        findings: model::findings(run, notes),
         tiles: model::tiles(run, focus, key.narrow),
         table: model::stage_table(run, key.metric, model::Room::of((key.narrow, key.wide))),
         other: model::table(run, kind),
@@ -240,6 +241,8 @@ pub struct Given<'a> {
     pub run: Option<&'a RunData>,
     /// Shown while there is no run.
     pub empty: &'a EmptyModel,
+    /// What the start of the run told of it.
+    pub notes: &'a [String],
     pub controls: &'a Controls,
     pub level: &'a mut LevelField,
 }
@@ -249,6 +252,7 @@ pub fn measure_ui(ui: &mut Ui, given: Given<'_>, state: &mut MeasureUi, out: &mu
     let Given {
         run,
         empty,
+        notes,
         controls,
         level,
     } = given;
@@ -268,6 +272,7 @@ pub fn measure_ui(ui: &mut Ui, given: Given<'_>, state: &mut MeasureUi, out: &mu
         narrow,
         wide: window >= WIDE,
         table: state.table,
+        n_notes: notes.len(),
     };
     let is_other_run = state
         .words
@@ -280,7 +285,7 @@ pub fn measure_ui(ui: &mut Ui, given: Given<'_>, state: &mut MeasureUi, out: &mu
     }
     // Taken out for the frame, so that the parts can change choices while the words are read.
     let mut cache = std::mem::take(&mut state.words);
-    let shown = cache.get(key.clone(), || words(run, &key, state));
+    let shown = cache.get(key.clone(), || words(run, notes, &key, state));
     let page = Page {
         run,
         words: shown,
@@ -330,7 +335,8 @@ impl Page<'_> {
         let banners = n_banners as f32 * (BANNER_HEIGHT + BELOW_BANNER);
         let table = tables::height(self.words, room.x - 2.0 * self.margin);
         let errors = errors::errors_height(&self.words.errors);
-        let above = 12.0 + parts::HEAD + 12.0 + banners;
+        let variation = self.variation_height();
+        let above = 12.0 + parts::HEAD + variation + 12.0 + banners;
         let below = GAP + table + 12.0;
         // The errors come below what fills the page.
         let after = if errors > 0.0 { GAP + errors } else { 0.0 };
@@ -363,6 +369,11 @@ impl Page<'_> {
         }
     }
 
+    fn variation_height(&self) -> f32 {
+        let is_one = self.words.head.variation.is_some();
+        if is_one { parts::VARIATION } else { 0.0 }
+    }
+
     fn parts(
         &self,
         ui: &mut Ui,
@@ -380,7 +391,11 @@ impl Page<'_> {
         let head = strip(place.top() + 12.0, parts::HEAD);
         let scope = &mut state.scope;
         parts::head_ui(ui, head, &self.words.head, self.run, scope, steering, out);
-        let banners = strip(head.bottom() + 12.0, layout.banners);
+        let below_head = head.bottom() + self.variation_height();
+        if let Some(words) = &self.words.head.variation {
+            parts::variation_ui(ui, strip(head.bottom(), parts::VARIATION), words);
+        }
+        let banners = strip(below_head + 12.0, layout.banners);
         if layout.banners > 0.0 {
             ui.scope_builder(UiBuilder::new().max_rect(banners), |ui| {
                 match &self.run.state {

@@ -12,6 +12,8 @@ use crate::app::widgets::{self, Banner, Button, Level, Switch};
 use crate::domain::{RunData, RunState, StageIdx};
 
 pub(super) const HEAD: f32 = 28.0;
+/// The line below it, of a run that is one of a varied plan.
+pub(super) const VARIATION: f32 = 22.0;
 pub(super) const TABLE_HEAD: f32 = 32.0;
 pub(super) const TABLE_ROW: f32 = 24.0;
 
@@ -141,6 +143,18 @@ fn ended_buttons(ui: &mut Ui, run: &RunData, narrow: bool, out: &mut Vec<Action>
             Action::CompareParameter,
         );
     }
+}
+
+/// Which run of a varied plan it is, with its values.
+pub(super) fn variation_ui(ui: &Ui, area: Rect, words: &str) {
+    let theme = Theme::of(ui);
+    let from = Align2::LEFT_CENTER;
+    let at = area.left_center();
+    let (kind, ink) = (Text::Strong, theme.text);
+    widgets::elided(ui.painter(), at, from, words, kind, ink, area.width());
+    let response = ui.interact(area, ui.scope_id().with("variation"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, words));
+    response.on_hover_text(words);
 }
 
 /// The first finding, and the others when they are asked for.

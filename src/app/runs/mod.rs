@@ -8,6 +8,6 @@ mod view;
 pub use ecdf::DetailsChart;
 pub use view::runs_ui;
 
-pub(crate) use model::short_date;
+pub(crate) use model::{name_words, short_date};
 
 pub use model::{Library, Row, SortBy, Verdict};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::{MetricId, RunEntry, StageSummary, Variation};
+use crate::app::measure::model::values_of;
+use crate::domain::{MetricId, RunEntry, StageSummary, Summary, Variation};
+use crate::stats::least_n;
 
 /// The column that sorts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -39,6 +41,8 @@ pub struct Library {
     /// Load this file's plan as soon as it is open.
     pub load_plan_of: Option<PathBuf>,
     entries: Vec<RunEntry>,
+    /// Runs that were opened from another place than the folder.
+    elsewhere: Vec<RunEntry>,
     rows: Vec<Row>,
     ticked: BTreeSet<PathBuf>,
     version: u64,
@@ -73,6 +77,7 @@ impl Default for Library {
             adding_tag: false,
             load_plan_of: None,
             entries: Vec::new(),
+            elsewhere: Vec::new(),
             rows: Vec::new(),
             ticked: BTreeSet::new(),
             version: 0,
@@ -94,24 +99,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn of(entry: &RunEntry) -> Self {
+    pub fn of(entry: &RunEntry) -> Self {
         if let Some(error) = &entry.error {
             return Self::Unreadable(error.clone());
         }
         match &entry.summary {
             None => Self::Interrupted,
-            Some(s) if !s.verdict.valid => {
-                let is_interrupted = s
-                    .verdict
-                    .reasons
-                    .iter()
-                    .any(|r| r.starts_with("interrupted"));
-                if is_interrupted {
-                    Self::Interrupted
-                } else {
-                    Self::Invalid
-                }
-            }
+            Some(s) if s.verdict.is_interrupted() => Self::Interrupted,
+            Some(s) if !s.verdict.valid => Self::Invalid,
             Some(s) if s.cautions.is_empty() => Self::Valid,
             Some(s) => Self::Cautions(s.cautions.len()),
         }
@@ -148,6 +143,7 @@ pub struct Row {
     pub target: String,
     pub load: String,
     pub p50: Option<f64>,
+    /// `None` too where there are too few requests for it.
     pub p95: Option<f64>,
     pub output_rate: Option<f64>,
     /// p50 by stage.
@@ -160,8 +156,12 @@ pub struct Row {
 }
 
 impl Library {
+    /// Takes what the folder holds; runs opened from elsewhere stay in the list.
     pub fn set_entries(&mut self, entries: Vec<RunEntry>) {
         self.entries = entries;
+        let of_folder: BTreeSet<&PathBuf> = self.entries.iter().map(|e| &e.path).collect();
+        self.elsewhere.retain(|e| !of_folder.contains(&e.path));
+        self.entries.extend(self.elsewhere.iter().cloned());
         self.version += 1;
         let known: BTreeSet<&PathBuf> = self.entries.iter().map(|e| &e.path).collect();
         self.ticked.retain(|p| known.contains(p));
@@ -171,6 +171,20 @@ impl Library {
         if self.tag.as_ref().is_some_and(|t| !self.tags().contains(t)) {
             self.tag = None;
         }
+    }
+
+    /// Takes a run that was opened: one that is not in the folder stands in the list from now on.
+    pub fn add_opened(&mut self, entry: RunEntry) {
+        if self.entry(&entry.path).is_none() {
+            self.elsewhere.push(entry.clone());
+            self.entries.push(entry);
+            self.version += 1;
+        }
+    }
+
+    /// The run was deleted.
+    pub fn forget(&mut self, path: &Path) {
+        self.elsewhere.retain(|e| e.path != path);
     }
 
     pub fn entries(&self) -> &[RunEntry] {
@@ -259,8 +273,8 @@ impl Library {
                 && groups.iter().all(|(id, _)| *id != variation.group)
             {
                 let words = match entry.label.as_str() {
-                    "" => "unnamed",
-                    label => label,
+                    "" => varied_fields(variation),
+                    label => label.to_owned(),
                 };
                 let words = format!("{words}, {}", short_date(&entry.started));
                 groups.push((variation.group.clone(), words));
@@ -334,20 +348,36 @@ impl Library {
         tags: Option<&[String]>,
         notes: Option<&str>,
     ) {
-        let Some(entry) = self.entries.iter_mut().find(|e| e.path == path) else {
-            return;
-        };
-        if let Some(label) = label {
-            label.clone_into(&mut entry.label);
-        }
-        if let Some(tags) = tags {
-            tags.clone_into(&mut entry.tags);
-        }
-        if let Some(notes) = notes {
-            notes.clone_into(&mut entry.notes);
+        let (of_folder, elsewhere) = (self.entries.iter_mut(), self.elsewhere.iter_mut());
+        for entry in of_folder.chain(elsewhere).filter(|e| e.path == path) {
+            write_on(entry, label, tags, notes);
         }
         self.version += 1;
     }
+}
+
+fn write_on(
+    entry: &mut RunEntry,
+    label: Option<&str>,
+    tags: Option<&[String]>,
+    notes: Option<&str>,
+) {
+    if let Some(label) = label {
+        label.clone_into(&mut entry.label);
+    }
+    if let Some(tags) = tags {
+        tags.clone_into(&mut entry.tags);
+    }
+    if let Some(notes) = notes {
+        notes.clone_into(&mut entry.notes);
+    }
+}
+
+/// `max_tokens, model varied`.
+fn varied_fields(variation: &Variation) -> String {
+    let fields = variation.values.keys();
+    let short = fields.map(|f| f.rsplit('.').next().unwrap_or(f));
+    format!("{} varied", short.collect::<Vec<_>>().join(", "))
 }
 
 fn is_found(entry: &RunEntry, words: &[String]) -> bool {
@@ -397,27 +427,29 @@ fn compare(a: &Row, b: &Row, sort: SortBy, descending: bool) -> std::cmp::Orderi
 impl Row {
     pub(super) fn of(entry: &RunEntry, metric: MetricId) -> Self {
         let stages = entry.summary.as_deref().map_or(&[][..], |s| &s.stages);
-        let best = best_stage(stages);
+        let spoken_of = entry.summary.as_deref().and_then(Summary::spoken_of);
+        let best = spoken_of.and_then(|at| stages.get(at.index()));
         let of_best = best.and_then(|s| s.metric(metric));
         let p50_of = |s: &StageSummary| s.metric(metric).and_then(|d| d.p50);
         Self {
             path: entry.path.clone(),
             date: short_date(&entry.started),
-            label: match entry.label.as_str() {
-                "" => "unnamed".to_owned(),
-                label => label.to_owned(),
-            },
+            label: name_words(&entry.label, entry.variation.as_ref()),
             target: target_words(entry),
-            load: entry.load.clone(),
+            load: load_of(entry),
             p50: of_best.and_then(|d| d.p50),
-            p95: of_best.and_then(|d| d.p95),
+            p95: of_best.filter(|d| d.n >= least_n(0.95)).and_then(|d| d.p95),
             output_rate: best.and_then(|s| s.output_token_rate),
             by_stage: stages.iter().filter_map(p50_of).collect(),
             tags: entry.tags.clone(),
             variation: entry
                 .variation
                 .as_ref()
-                .map(variation_words)
+                .map(|v| match entry.label.as_str() {
+                    // Its values are its name.
+                    "" => format!("run {} of {}", v.index + 1, v.of),
+                    _ => variation_words(v),
+                })
                 .unwrap_or_default(),
             verdict: Verdict::of(entry),
             started_unix_ns: entry.started_unix_ns,
@@ -425,11 +457,27 @@ impl Row {
     }
 }
 
-/// `2/6 64, model-b`: the values alone, which is what there is room for.
+/// What was varied stands by the name.
+fn load_of(entry: &RunEntry) -> String {
+    let plain = entry.load.split_once("; ").map(|(load, _)| load);
+    let plain = plain.filter(|_| entry.variation.is_some());
+    plain.unwrap_or(&entry.load).to_owned()
+}
+
+/// What a run is called: by its label, else by the values of the varied plan that it is a run of.
+pub(crate) fn name_words(label: &str, variation: Option<&Variation>) -> String {
+    let values = variation.map(values_of).unwrap_or_default();
+    match (label, values.as_str()) {
+        ("", "") => "unnamed".to_owned(),
+        ("", _) => values,
+        (label, _) => label.to_owned(),
+    }
+}
+
+/// `2/6 max_tokens 64, model b`.
 fn variation_words(variation: &Variation) -> String {
-    let values: Vec<&str> = variation.values.values().map(String::as_str).collect();
     let place = format!("{}/{}", variation.index + 1, variation.of);
-    format!("{place} {}", values.join(", "))
+    format!("{place} {}", values_of(variation))
 }
 
 /// The server's name and address: a whole URL would not fit its column.
@@ -437,17 +485,6 @@ fn target_words(entry: &RunEntry) -> String {
     let address = crate::app::state::address_of(&entry.target);
     let words = format!("{} {address}", entry.server.name);
     words.trim().to_owned()
-}
-
-/// The stage a run is spoken of by: the one with the most output, else the last.
-fn best_stage(stages: &[StageSummary]) -> Option<&StageSummary> {
-    let with_rate = stages.iter().filter(|s| s.output_token_rate.is_some());
-    with_rate
-        .max_by(|a, b| {
-            let rate = |s: &StageSummary| s.output_token_rate.unwrap_or(0.0);
-            rate(a).total_cmp(&rate(b))
-        })
-        .or_else(|| stages.iter().rev().find(|s| s.ok > 0))
 }
 
 const MONTHS: [&str; 12] = [

@@ -14,6 +14,7 @@ use crate::app::theme::{Text, Theme};
 use crate::app::widgets::{self, Button, Field, Switch};
 use crate::chart::format;
 use crate::domain::MetricId;
+use crate::stats::least_n;
 
 const MARGIN: f32 = 16.0;
 const GAP: f32 = 12.0;
@@ -205,10 +206,10 @@ impl Columns {
             spark = 0.0;
         }
         let more = width - fixed(target, spark, tags);
-        let for_target = if target > 0.0 && more > 0.0 {
-            more * 0.4
-        } else {
-            0.0
+        let (for_target, for_load) = match (target > 0.0, more > 0.0) {
+            (true, true) => (more * 0.3, more * 0.3),
+            (false, true) => (0.0, more * 0.4),
+            (_, false) => (0.0, 0.0),
         };
         let mut x = left;
         let mut next = |w: f32| {
@@ -218,9 +219,9 @@ impl Columns {
         };
         let tick = next(26.0);
         let date = next(93.0);
-        let label = next(145.0 + more - for_target);
+        let label = next(145.0 + more - for_target - for_load);
         let target_at = next(target + for_target);
-        let load = next(81.0);
+        let load = next(81.0 + for_load);
         let p50 = next(52.0) + 52.0;
         let p95 = next(55.0) + 55.0;
         let rate = next(53.0) + 53.0;
@@ -515,7 +516,14 @@ fn cells_ui(ui: &Ui, rect: Rect, row: &Row, columns: &Columns) {
         );
     };
     right(columns.p50, format::ms_cell(row.p50), Text::Strong);
-    right(columns.p95, format::ms_cell(row.p95), Text::Body);
+    if row.p95.is_none() && row.p50.is_some() {
+        let at = pos2(columns.p95, y);
+        let words = format!("n < {}", least_n(0.95));
+        let to = Align2::RIGHT_CENTER;
+        widgets::text(painter, at, to, words, Text::Body, theme.muted);
+    } else {
+        right(columns.p95, format::ms_cell(row.p95), Text::Body);
+    }
     let rate = row
         .output_rate
         .map_or_else(|| format::UNKNOWN.to_owned(), format::rate);

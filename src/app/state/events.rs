@@ -1,8 +1,9 @@
 //! What came back from the session, put into the state.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::shell::in_plain_words;
 use super::{AppState, BannerKind, Fetch, MeasureShows, OpenFor, PlanHome, Running};
 use crate::app::actions::{Action, View};
 use crate::app::form::{Form, Section, TemplateForm};
@@ -36,9 +37,7 @@ impl AppState {
                 }
             }
             Event::RunStarted { id, file, notes } => {
-                for note in notes {
-                    self.banner(super::BannerKind::Info, note);
-                }
+                self.keep_notes(&id, notes);
                 self.starting = false;
                 self.running = Some(Running { id, file, stops: 0 });
                 self.view = View::Measure;
@@ -60,8 +59,8 @@ impl AppState {
                 );
                 self.banner(BannerKind::Failed, message);
             }
-            // The head of the run under way says which variation it is.
-            Event::VariationStarted { .. } | Event::VariationsEnded { .. } => {}
+            Event::VariationStarted { index, of, .. } => self.variation_started(index, of),
+            Event::VariationsEnded { .. } => self.varied = None,
             Event::Detected { text, info } => self.detected(&text, *info),
             Event::DetectFailed { text, message } => {
                 if text == self.info_for {
@@ -76,7 +75,11 @@ impl AppState {
                 }
                 self.test = Fetch::Ready(*report);
             }
-            Event::RunOpened { run } => self.run_opened(run),
+            Event::RunOpened { run, entry } => {
+                self.library.add_opened(*entry);
+                self.run_opened(run);
+            }
+            Event::RunNotOpened { path, message } => self.run_not_opened(&path, message),
             Event::Library { folder, entries } => {
                 self.library.folder = Some(folder);
                 self.library.set_entries(entries);
@@ -95,11 +98,26 @@ impl AppState {
                         message: message.clone(),
                     };
                 }
-                self.open_for.clear();
                 self.banner(BannerKind::Failed, message);
             }
             Event::Restored { plan, settings } => self.restore(plan.as_deref(), &settings),
         }
+    }
+
+    /// What already stands below the URL is not said twice.
+    fn keep_notes(&mut self, id: &str, mut notes: Vec<String>) {
+        if let Some(info) = self.target_info() {
+            notes.retain(|note| !info.notes.contains(note));
+        }
+        let notes = notes.iter().map(|note| in_plain_words(note)).collect();
+        self.notes = Some((id.to_owned(), notes));
+    }
+
+    /// What the start of the run shown told of it.
+    pub fn notes(&self) -> &[String] {
+        let run = self.run_shown().map(|run| &run.head.id);
+        let notes = self.notes.as_ref().filter(|(id, _)| Some(id) == run);
+        notes.map_or(&[], |(_, notes)| notes)
     }
 
     /// Takes the newest state of the run under way.
@@ -136,6 +154,7 @@ impl AppState {
         if let Some(path) = &run.file {
             self.settings.add_recent(path);
         }
+        self.variation_ended(&run);
         self.tell_of_group(&run);
         self.shown = Some(run);
         self.command(Command::ListRuns);
@@ -205,7 +224,9 @@ impl AppState {
         let what = asked.map_or(OpenFor::Show, |i| self.open_for.remove(i).0);
         match what {
             OpenFor::Details => {}
+            OpenFor::Several => self.several_opened(),
             OpenFor::Show => {
+                self.fill_idle_form(&run.head.plan);
                 self.shown = Some(run);
                 self.view = View::Measure;
                 self.measure_shows = MeasureShows::Run;
@@ -219,6 +240,58 @@ impl AppState {
                 }
                 self.view = View::Compare;
             }
+        }
+    }
+
+    /// A form that holds nothing of the person's follows the run that is opened.
+    fn fill_idle_form(&mut self, plan: &Plan) {
+        let is_idle = matches!(self.plan_home, PlanHome::BuiltIn(_) | PlanHome::Nowhere);
+        if is_idle && !self.is_unsaved() && !self.is_locked() {
+            self.form = Form::from_plan(plan);
+            self.saved_form = self.form.clone();
+            self.plan_home = PlanHome::Nowhere;
+            self.refresh_plan();
+        }
+    }
+
+    fn run_not_opened(&mut self, path: &Path, message: String) {
+        self.banner(BannerKind::Failed, message);
+        let asked = self.open_for.iter().position(|(_, p)| p == path);
+        let what = asked.map(|i| self.open_for.remove(i).0);
+        if self.library.load_plan_of.as_deref() == Some(path) {
+            self.library.load_plan_of = None;
+        }
+        match what {
+            Some(OpenFor::Compare) => self.compare.waits_for_a = false,
+            Some(OpenFor::Several) => self.several_opened(),
+            Some(OpenFor::Show | OpenFor::Details) | None => {}
+        }
+    }
+
+    /// When the last of several files is open, or cannot be.
+    pub(super) fn several_opened(&mut self) {
+        let waits = |(what, _): &(OpenFor, PathBuf)| *what == OpenFor::Several;
+        if self.open_for.iter().any(waits) {
+            return;
+        }
+        let paths = std::mem::take(&mut self.several);
+        let entries = paths.iter().filter_map(|path| self.library.entry(path));
+        let groups: Vec<Option<String>> = entries
+            .map(|e| e.variation.as_ref().map(|v| v.group.clone()))
+            .collect();
+        match groups.first() {
+            Some(Some(group)) if groups.iter().all(|g| g.as_ref() == Some(group)) => {
+                self.compare_group(group.clone());
+            }
+            Some(_) => {
+                for path in &paths {
+                    if self.library.entry(path).is_some() {
+                        self.library.tick(path, true);
+                    }
+                }
+                self.view = View::Runs;
+            }
+            None => {}
         }
     }
 

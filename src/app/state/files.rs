@@ -34,10 +34,13 @@ impl AppState {
         match runs.len() {
             0 => {}
             1 => self.open(OpenFor::Show, runs),
-            _ => {
+            2 => {
                 self.compare.waits_for_a = true;
-                runs.truncate(2);
                 self.open(OpenFor::Compare, runs);
+            }
+            _ => {
+                self.several = runs.clone();
+                self.open(OpenFor::Several, runs);
             }
         }
     }

@@ -225,7 +225,7 @@ impl AppState {
             "" => name,
             words => words,
         };
-        self.command(Command::Mark(words.to_owned()));
+        self.command(Command::MarkKept(words.to_owned()));
     }
 }
 

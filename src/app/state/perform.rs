@@ -59,7 +59,11 @@ impl AppState {
             Action::PauseResume => self.pause_or_resume(),
             Action::LevelDown => self.step_level(-1.0),
             Action::LevelUp => self.step_level(1.0),
-            Action::Mark => self.dialog = Some(Dialog::mark(self.next_mark())),
+            Action::Mark => {
+                // The moment is the key press, however long the words take.
+                self.command(Command::KeepMoment);
+                self.dialog = Some(Dialog::mark(self.next_mark()));
+            }
             Action::RunAgain => self.run_again(),
             Action::ServerRestarted => self.command(Command::ServerRestarted),
             Action::UseMyEndpoint => self.use_my_endpoint(),

@@ -1,10 +1,13 @@
 //! What the frame around the views says of the state.
 
+use std::sync::Arc;
+
 use super::{AppState, Fetch, host_of};
 use crate::app::actions::{Action, View};
 use crate::app::form::{Section, grouped};
 use crate::app::measure::EmptyModel;
 use crate::app::shell::{ChipHealth, RunButton, ShellModel, Status, TargetChip, bytes};
+use crate::domain::RunData;
 
 impl AppState {
     /// Top bar, rail and status bar in words.
@@ -103,7 +106,7 @@ impl AppState {
             View::Measure => {}
         }
         if let Some(live) = &self.live {
-            return Status::of_run(live);
+            return self.status_of_live(live);
         }
         let n_issues = self.n_blocking();
         if n_issues > 0 {
@@ -116,6 +119,22 @@ impl AppState {
             Some(run) => Status::of_run(run),
             None => self.ready_status(),
         }
+    }
+
+    fn status_of_live(&self, live: &Arc<RunData>) -> Status {
+        let mut status = Status::of_run(live);
+        if let Some(v) = live.head.variation.as_ref().filter(|_| live.is_live()) {
+            let place = format!("Run {} of {}", v.index + 1, v.of);
+            status.headline = format!("{place}: {}", lower_first(&status.headline));
+        }
+        if let Some(left) = self.left_for_all(live) {
+            status.left = [std::mem::take(&mut status.left), left]
+                .into_iter()
+                .filter(|words| !words.is_empty())
+                .collect::<Vec<_>>()
+                .join(", ");
+        }
+        status
     }
 
     fn ready_status(&self) -> Status {
@@ -181,6 +200,12 @@ impl AppState {
     }
 }
 
+fn lower_first(words: &str) -> String {
+    let mut chars = words.chars();
+    let first = chars.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(chars).collect()
+}
+
 fn headline(words: &str, counts: String) -> Status {
     Status {
         headline: words.to_owned(),
@@ -219,6 +244,16 @@ pub(crate) fn tilde(path: &std::path::Path) -> String {
     }
 }
 
+/// A sentence of the terminal's: fields in backticks become the words of their labels.
+pub(super) fn in_plain_words(sentence: &str) -> String {
+    let parts = sentence.split('`').enumerate();
+    let words = parts.map(|(i, part)| match i % 2 {
+        1 => format!("“{}”", field_name(part)),
+        _ => part.to_owned(),
+    });
+    words.collect()
+}
+
 /// The words for a plan field, as its label says it.
 pub(crate) fn field_name(field: &str) -> String {
     let known = match field {
@@ -233,6 +268,7 @@ pub(crate) fn field_name(field: &str) -> String {
         "limits.max_error_percent" => "errors above",
         "workload.users" => "user prompts",
         "workload.extra_body" => "extra JSON",
+        "workload.ignore_eos" => "Answer up to the limit",
         "warmup" => "warm-up",
         "rate" => "requests per second",
         "max_in_flight" => "in flight at most",

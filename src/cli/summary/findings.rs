@@ -35,12 +35,11 @@ pub(super) fn all(run: &RunData, out: &mut String) {
 }
 
 fn sweep_found(sweep: &SweepFinding, run: &RunData, out: &mut String) {
-    let best = sweep.best.and_then(|at| run.plan().stage(at));
-    let (Some(stage), Some(most)) = (best, sweep.sentence()) else {
+    let Some(found) = sweep.sentence(&run.summary.stages, run.plan()) else {
         writeln!(out, "\nSweep: no request ended well, so there is no most").ok();
         return;
     };
-    writeln!(out, "\nSweep: {most} with {}", visible(&stage.load.label())).ok();
+    writeln!(out, "\nSweep: {}", visible(&found)).ok();
     if let Some(why) = &sweep.stopped {
         writeln!(out, "  {}", visible(why)).ok();
     }

@@ -2,9 +2,10 @@
 //! Read off the stages' figures and borders alone, so that a file says the same as the run did.
 
 use super::super::{
-    GoalResult, GoalVerdict, Knee, Load, MadeBy, Over, Plan, Probe, SATURATED, SearchFinding,
-    Stage, StageBorder, StageIdx, StageSummary, SweepFinding, overall,
+    ERRORS_HIGH, GoalResult, GoalVerdict, Knee, Load, MadeBy, Over, Plan, Probe, SATURATED,
+    SearchFinding, Stage, StageBorder, StageIdx, StageSummary, SweepFinding, overall,
 };
+use crate::domain::StageFacts;
 use crate::stats;
 
 /// A run as far as it has come.
@@ -16,6 +17,8 @@ pub(super) struct Stages<'a> {
     pub(super) plan: &'a Plan,
     pub(super) summaries: &'a [StageSummary],
     pub(super) borders: &'a [StageBorder],
+    /// Of each stage; none while the run goes.
+    pub(super) facts: &'a [StageFacts],
 }
 
 impl<'a> Stages<'a> {
@@ -94,9 +97,34 @@ impl<'a> Stages<'a> {
             over,
             best: best.map(|b| b.stage),
             max_request_rate: best.as_ref().and_then(rate),
+            sustained: self.sustained(&parts, best.as_ref().and_then(rate)),
             max_output_token_rate: tokens.max_by(f64::total_cmp),
             stopped: self.sweep_stopped(&parts, steps.get()),
         })
+    }
+
+    fn sustained(&self, parts: &[&StageBorder], most: Option<f64>) -> Option<StageIdx> {
+        let is_step = |b: &&&StageBorder| {
+            let made = b.made.as_ref();
+            made.is_some_and(|m| m.why == MadeBy::Step && m.stage.load.is_open())
+        };
+        let steps = parts.iter().filter(is_step);
+        let mut steps: Vec<_> = steps
+            .filter_map(|b| Some((self.level(b.stage)?, *b)))
+            .collect();
+        steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let keeps_up = |(level, border): &&(f64, &StageBorder)| {
+            let stage = border.stage.index();
+            let facts = self.facts.get(stage);
+            let is_rising = facts.and_then(|f| f.trend).is_some_and(|t| t.is_rising());
+            let is_cut = border.stopped.as_deref();
+            let is_cut = is_cut.is_some_and(|why| why.starts_with(SATURATED));
+            let summary = self.summaries.get(stage);
+            let few_errors = summary.is_some_and(|s| s.error_rate.unwrap_or(1.0) <= ERRORS_HIGH);
+            !is_rising && !is_cut && few_errors && most.is_some_and(|most| *level <= most)
+        };
+        let kept = steps.iter().take_while(keeps_up).last();
+        kept.map(|(_, border)| border.stage)
     }
 
     fn sweep_stopped(&self, parts: &[&StageBorder], steps: u32) -> Option<String> {
@@ -321,7 +349,7 @@ mod tests {
             });
         }
         let summary = run.summary();
-        let found = summary.sweep.unwrap();
+        let found = summary.sweep.clone().unwrap();
         assert_eq!(found.over, Over::Rate);
         let max = found.max_request_rate.unwrap();
         assert!((max / 80.0 - 1.0).abs() < 0.05, "{max}");
@@ -329,6 +357,12 @@ mod tests {
         assert_eq!(summary.stages[best.index()].request_rate, Some(max));
         assert!(found.max_output_token_rate.unwrap() > 75.0);
         assert_eq!(found.stopped, None);
+        let kept = found.sustained.unwrap();
+        assert_eq!(summary.stages[kept.index()].label, "72 req/s");
+        assert_eq!(summary.spoken_of(), Some(kept));
+        let said = found.sentence(&summary.stages, run.acc.plan()).unwrap();
+        let begins = "keeps up with 72 req/s; the most is 8";
+        assert!(said.starts_with(begins), "{said}");
         let knee = summary.knee.unwrap();
         assert_eq!((knee.over, knee.n), (Over::Rate, 8));
         assert!((knee.level / 80.0 - 1.0).abs() < 0.05, "{knee:?}");

@@ -287,6 +287,7 @@ impl Accumulator {
             plan: &self.plan,
             summaries: &stages,
             borders,
+            facts: &records.stages,
         };
         let (knee, sweep, search) = (found.knee(), found.sweep(), found.search());
         Summary {

@@ -2,12 +2,11 @@
 
 use crate::stats;
 
-use super::super::{Caution, CautionId, MadeBy, MetricId, Protocol, ServerFacts, StageIdx};
+use super::super::{Caution, CautionId, MetricId, Protocol, ServerFacts, StageIdx};
 use super::{
     BUFFERING_MIN_GAPS, Facts, GRADIO_WITHOUT_POLLING, Ledger, MAX_CLIENT_LATE_P99_MS,
     MAX_SHORT_GAP_SHARE, MAX_SLIP_P99_MS, MAX_SLIP_SHARE_OF_TTFT, MAX_TICK_MS,
-    MAX_TOKENS_PER_CHUNK, NEEDED_QUANTILE, SLEPT_TICK_MS, TREND_MIN_REQUESTS, TREND_MIN_RISE,
-    TREND_MIN_T, Trend, loads, sent,
+    MAX_TOKENS_PER_CHUNK, NEEDED_QUANTILE, SLEPT_TICK_MS, Trend, loads, sent,
 };
 
 /// The gravest first: the window shows the first and counts the rest.
@@ -102,13 +101,6 @@ fn late_sends(facts: &Facts<'_>, ledger: &mut Ledger) {
 }
 
 fn saturated(facts: &Facts<'_>, ledger: &mut Ledger) {
-    let rises = |t: &Trend| {
-        t.n >= TREND_MIN_REQUESTS
-            && t.in_flight_t > TREND_MIN_T
-            && t.ttft_t > TREND_MIN_T
-            && t.in_flight_rise > TREND_MIN_RISE
-            && t.ttft_rise > TREND_MIN_RISE
-    };
     let trends = facts.records.stages.iter().map(|s| s.trend);
     let known: Vec<(usize, Trend)> = trends
         .enumerate()
@@ -117,7 +109,7 @@ fn saturated(facts: &Facts<'_>, ledger: &mut Ledger) {
     if known.is_empty() {
         return;
     }
-    let found = known.iter().find(|(_, t)| rises(t)).map(|(i, t)| {
+    let found = known.iter().find(|(_, t)| t.is_rising()).map(|(i, t)| {
         let before = i.checked_sub(1).map(|b| facts.label(b).to_owned());
         let planned = facts.plan.stage(StageIdx::from_index(*i));
         let less = if planned.is_some_and(|stage| stage.load.is_open()) {
@@ -146,18 +138,10 @@ fn saturated(facts: &Facts<'_>, ledger: &mut Ledger) {
     ledger.doubt(found);
 }
 
-/// A stage that a person paused or changed went on as the next one with the rest of its quota.
+/// What a person ended is no fault: paused or changed, it went on as the next stage; stopped, the run says so itself.
 fn stopped_early(facts: &Facts<'_>) -> Option<Caution> {
-    let goes_on = |stage: StageIdx| {
-        let mut next = facts.borders.iter();
-        next.any(|b| {
-            let made = b.made.as_ref().map(|made| made.why);
-            b.stage.index() == stage.index() + 1
-                && matches!(made, Some(MadeBy::Changed | MadeBy::Resumed))
-        })
-    };
     let mut ended = facts.borders.iter().filter(|b| b.stopped.is_some());
-    let border = ended.find(|b| !goes_on(b.stage))?;
+    let border = ended.find(|b| !b.is_ended_by_hand())?;
     let i = border.stage.index();
     let why = border.stopped.as_deref().unwrap_or_default();
     Some(caution(

@@ -1,6 +1,6 @@
 //! What makes a run invalid.
 
-use super::super::{FailureKind, Load, MetricId, StageEnd, StageIdx, StageSummary};
+use super::super::{FailureKind, INTERRUPTED, Load, MetricId, StageEnd, StageIdx, StageSummary};
 use super::{
     Facts, LITTLE_MIN_REQUESTS, LITTLE_MIN_SECS, Ledger, MAX_CLIENT_LATE_P99_MS, MAX_CPU_PERCENT,
     MAX_FILES_SHARE, MAX_LITTLE_SHARE, MAX_SLIP_P99_MS, MAX_SLIP_SHARE_OF_TTFT, MAX_TICK_P99_MS,
@@ -20,8 +20,7 @@ pub(super) fn all(facts: &Facts<'_>, ledger: &mut Ledger) {
 
 fn interrupted(facts: &Facts<'_>, ledger: &mut Ledger) {
     ledger.check(facts.run.interrupted.then(|| {
-        "The run was interrupted: its last stages are short or missing; run it again to the end"
-            .to_owned()
+        format!("{INTERRUPTED}: its last stages are short or missing; run it again to the end")
     }));
 }
 

@@ -105,6 +105,17 @@ pub struct Trend {
     pub ttft_t: f64,
 }
 
+impl Trend {
+    /// In flight and TTFT both rise: the stage is past saturation.
+    pub fn is_rising(&self) -> bool {
+        self.n >= TREND_MIN_REQUESTS
+            && self.in_flight_t > TREND_MIN_T
+            && self.ttft_t > TREND_MIN_T
+            && self.in_flight_rise > TREND_MIN_RISE
+            && self.ttft_rise > TREND_MIN_RISE
+    }
+}
+
 /// What only the engine and the session know; stored with a run so that it is judged alike when it is opened.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]

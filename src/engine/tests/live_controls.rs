@@ -304,3 +304,15 @@ fn marks_are_kept_in_their_order_and_bounded() {
     (0..5_000).for_each(|ns| control.mark(ns, "again"));
     assert_eq!(control.take_marks().len(), 1_000);
 }
+
+#[test]
+fn a_kept_moment_is_marked_once() {
+    let control = Control::new();
+    assert_eq!(control.take_moment(), None);
+    control.keep_moment(5);
+    control.keep_moment(7);
+    assert_eq!(
+        (control.take_moment(), control.take_moment()),
+        (Some(7), None)
+    );
+}

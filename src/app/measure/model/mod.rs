@@ -34,7 +34,7 @@ pub fn focus(run: &RunData, scope: Scope, chosen: Option<StageIdx>) -> Option<St
     }
     match (current(run), scope) {
         (Some(stage), Scope::ThisStage) => Some(stage),
-        _ => best(run).or_else(|| current(run)),
+        _ => run.summary.spoken_of().or_else(|| current(run)),
     }
 }
 
@@ -52,42 +52,6 @@ pub fn progress(run: &RunData) -> Option<&Progress> {
     }
 }
 
-/// Share of failed requests above which a stage is not a good one, and is drawn hollow.
-pub const ERRORS_HIGH: f64 = 0.01;
-
-/// The stage that a search found; else the one with the highest output (tokens, else requests, a second) among those with
-/// few errors.
-fn best(run: &RunData) -> Option<StageIdx> {
-    if let Some(stage) = answer(run) {
-        return Some(stage);
-    }
-    let stages = &run.summary.stages;
-    let with_data = |few_errors: bool| {
-        let usable = stages.iter().enumerate().filter(move |(_, s)| {
-            s.ok > 0 && (!few_errors || s.error_rate.unwrap_or(0.0) <= ERRORS_HIGH)
-        });
-        usable.max_by(|(_, a), (_, b)| speed(a).total_cmp(&speed(b)))
-    };
-    let found = with_data(true).or_else(|| with_data(false));
-    found.map(|(i, _)| StageIdx::from_index(i))
-}
-
-/// The highest load of a search that meets the goals; where none is sure to, the highest that may.
-fn answer(run: &RunData) -> Option<StageIdx> {
-    let probes = &run.summary.search.as_ref()?.probes;
-    let highest = |verdict: GoalVerdict| {
-        let these = probes.iter().filter(move |p| p.verdict == verdict);
-        these.max_by(|a, b| a.level.total_cmp(&b.level))
-    };
-    let probe = highest(GoalVerdict::Met).or_else(|| highest(GoalVerdict::Unresolved))?;
-    Some(probe.stage)
-}
-
-fn speed(stage: &StageSummary) -> f64 {
-    let rate = stage.output_token_rate.or(stage.request_rate);
-    rate.unwrap_or(0.0)
-}
-
 /// The head's words.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Head {
@@ -95,6 +59,8 @@ pub struct Head {
     /// Stage under way and how many there are; its swatch stands before it.
     pub stage: Option<(usize, usize)>,
     pub words: Vec<String>,
+    /// Which run of a varied plan it is, in a line of its own.
+    pub variation: Option<String>,
     /// A judgement beside the title: interrupted, certificates not checked.
     pub badges: Vec<(Level, String)>,
 }
@@ -102,12 +68,17 @@ pub struct Head {
 pub fn head(run: &RunData) -> Head {
     let plan = run.plan();
     let title = if run.head.label.is_empty() {
-        "Unnamed run".to_owned()
+        match &run.head.variation {
+            // Its values stand below.
+            Some(_) => "Varied plan".to_owned(),
+            None => "Unnamed run".to_owned(),
+        }
     } else {
         run.head.label.clone()
     };
     let mut head = Head {
         title,
+        variation: variation_words(run),
         ..Head::default()
     };
     if plan.target.insecure {
@@ -124,7 +95,6 @@ pub fn head(run: &RunData) -> Head {
             if matches!(run.state, RunState::Paused(_)) {
                 head.badges.push((Level::Caution, "Paused".to_owned()));
             }
-            head.words.extend(variation_words(run));
         }
         RunState::Preparing { .. } => head.words.push("preparing".to_owned()),
         RunState::AwaitingRestart { .. } => head.words.push("waiting for a restart".to_owned()),
@@ -134,7 +104,6 @@ pub fn head(run: &RunData) -> Head {
             }
             head.words.push(started(&run.head.started));
             head.words.push(load_words(run));
-            head.words.extend(variation_words(run));
             head.badges.extend(goals_badge(run));
         }
     }
@@ -162,7 +131,7 @@ pub fn started(rfc3339: &str) -> String {
 
 /// Whether the stage that the run is spoken of by keeps to its goals, in words.
 fn goals_badge(run: &RunData) -> Option<(Level, String)> {
-    let stage = run.summary.stages.get(best(run)?.index())?;
+    let stage = run.summary.stages.get(run.summary.spoken_of()?.index())?;
     let words = goals_words(stage)?.replacen("meets", "Meets", 1);
     let level = match overall(&stage.goals) {
         GoalVerdict::Met => Level::Good,
@@ -234,9 +203,7 @@ fn answer_found(run: &RunData) -> Option<Finding> {
         return Some(told(level, &search.sentence(), search.details().join("; ")));
     }
     let sweep = run.summary.sweep.as_ref()?;
-    let names = run.plan().stage_names();
-    let with = sweep.best.and_then(|at| names.get(at.index()).cloned())?;
-    let sentence = format!("{} with {with}", sweep.sentence()?);
+    let sentence = sweep.sentence(&run.summary.stages, run.plan())?;
     let why = sweep.stopped.clone().unwrap_or_default();
     Some(told(Level::Good, &sentence, why))
 }
@@ -247,8 +214,8 @@ fn capital(words: &str) -> String {
     first.chain(words.chars().skip(1)).collect()
 }
 
-/// Why the run is not valid first, then what it found out, then the cautions in the order in which they were found.
-pub fn findings(run: &RunData) -> Vec<Finding> {
+/// Why the run is not valid first, then what it found out, then the cautions, then what its start told of it.
+pub fn findings(run: &RunData, notes: &[String]) -> Vec<Finding> {
     let verdict = &run.summary.verdict;
     let reasons = verdict.reasons.iter().filter(|_| !verdict.valid);
     let mut found: Vec<Finding> = reasons
@@ -260,11 +227,23 @@ pub fn findings(run: &RunData) -> Vec<Finding> {
         })
         .collect();
     found.extend(answer_found(run));
-    found.extend(run.summary.cautions.iter().map(|c| Finding {
+    // That a stage is past saturation says most about what its figures mean.
+    let mut cautions: Vec<_> = run.summary.cautions.iter().collect();
+    cautions.sort_by_key(|c| c.id != CautionId::Saturated);
+    found.extend(cautions.into_iter().map(|c| Finding {
         level: Level::Caution,
         finding: c.finding.clone(),
         why: c.cause.clone(),
         advice: c.advice.clone(),
+    }));
+    found.extend(notes.iter().map(|note| {
+        let (finding, why) = note.split_once(": ").unwrap_or((note, ""));
+        Finding {
+            level: Level::Plain,
+            finding: capital(finding),
+            why: capital(why),
+            advice: String::new(),
+        }
     }));
     found
 }

@@ -1,7 +1,9 @@
 //! Where a run stands, in words: a stage of a list, a step of a sweep, a probe of a search, a run of a varied plan.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::chart::format;
-use crate::domain::{Load, MadeBy, RunData, StageIdx, Variation};
+use crate::domain::{Load, Made, MadeBy, RunData, StageIdx, Variation};
 
 /// Place and level of a stage: `Stage 2 of 3` and `10 users`, `Step 3 of 8` and `42 req/s`, `Probe 4` and `16 users`.
 pub fn stage_words(run: &RunData, stage: StageIdx) -> (String, String) {
@@ -15,8 +17,9 @@ pub fn stage_words(run: &RunData, stage: StageIdx) -> (String, String) {
         of_stage.find_map(|b| b.made.as_ref())
     };
     let Some(this) = made(stage) else {
-        let n = plan.stages.len();
-        return (format!("Stage {} of {n}", stage.index() + 1), level);
+        let n = run.head.plan.stages.len();
+        let nth = asked_index(run, stage) + 1;
+        return (format!("Stage {nth} of {n}"), level);
     };
     // Those of the same sweep or search so far.
     let same = run.borders.iter().filter(|b| b.stage <= stage);
@@ -40,7 +43,21 @@ pub fn stage_words(run: &RunData, stage: StageIdx) -> (String, String) {
     (place, level)
 }
 
-/// `Run 2 of 6: max_tokens=64`, where the run is one of a varied plan.
+/// Which stage of the plan as asked a stage is that was not made on the way: those made before it do not count.
+fn asked_index(run: &RunData, stage: StageIdx) -> usize {
+    let before = run.borders.iter().filter(|b| b.stage < stage);
+    let made: BTreeMap<StageIdx, &Made> = before
+        .filter_map(|b| Some((b.stage, b.made.as_ref()?)))
+        .collect();
+    let unfolded = made.values().filter(|m| {
+        let asked = run.head.plan.stage(m.of);
+        asked.is_some_and(|s| s.load.unfolds())
+    });
+    let unfolded: BTreeSet<StageIdx> = unfolded.map(|m| m.of).collect();
+    (stage.index() + unfolded.len()).saturating_sub(made.len())
+}
+
+/// `Run 2 of 6: max_tokens 64`, where the run is one of a varied plan.
 pub fn variation_words(run: &RunData) -> Option<String> {
     run.head.variation.as_ref().map(words_of)
 }
@@ -55,12 +72,12 @@ pub(crate) fn words_of(variation: &Variation) -> String {
     }
 }
 
-/// `max_tokens=64, model=b`.
+/// `max_tokens 64, model b`.
 pub(crate) fn values_of(variation: &Variation) -> String {
     let short = |field: &str| field.rsplit('.').next().unwrap_or(field).to_owned();
     let values = variation.values.iter();
     let values: Vec<String> = values
-        .map(|(field, value)| format!("{}={value}", short(field)))
+        .map(|(field, value)| format!("{} {value}", short(field)))
         .collect();
     values.join(", ")
 }
