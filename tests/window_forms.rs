@@ -44,11 +44,13 @@ fn presets() -> Vec<PresetEntry> {
         PresetEntry {
             id: "demo",
             title: "Demo plan",
+            about: "Demo: the embedded server".to_owned(),
             plan: demo_plan(),
         },
         PresetEntry {
             id: "chat",
             title: "Chat, short",
+            about: "Chat: a short one".to_owned(),
             plan: Plan::simple("http://127.0.0.1:8080"),
         },
     ]

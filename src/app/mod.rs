@@ -95,6 +95,7 @@ impl Window {
         let presets = presets.map(|p| state::PresetEntry {
             id: p.id,
             title: p.title,
+            about: p.about,
             plan: p.plan,
         });
         Self::with_presets(ctx, options, presets.collect())

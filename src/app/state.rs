@@ -35,6 +35,8 @@ pub(crate) use shell::{address_of, tilde};
 pub struct PresetEntry {
     pub id: &'static str,
     pub title: &'static str,
+    /// What it is for, in a sentence.
+    pub about: String,
     pub plan: Plan,
 }
 

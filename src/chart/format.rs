@@ -205,6 +205,13 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// With a capital at its beginning.
+pub fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

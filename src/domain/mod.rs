@@ -30,6 +30,7 @@ mod template;
 mod text_form;
 mod unused;
 mod vary;
+mod vary_fit;
 mod workload;
 
 pub use accumulate::*;
@@ -58,4 +59,5 @@ pub use target::*;
 pub use template::*;
 pub use unused::*;
 pub use vary::*;
+pub use vary_fit::*;
 pub use workload::*;

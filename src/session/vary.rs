@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::message::Event;
 use super::run::Start;
 use crate::domain::{
-    Estimate, Issue, Plan, RunData, Variant, Variation, Vary, variant_words, variants,
+    Estimate, Issue, Plan, RunData, Variant, Variation, Vary, variant_words, variants, without_use,
 };
 use crate::store;
 use crate::workload::Needs;
@@ -28,6 +28,10 @@ pub(super) fn varied(plan: &Plan) -> Result<Vec<Varied>, Vec<Issue>> {
     let issues = plan.check();
     if !issues.is_empty() {
         return Err(issues);
+    }
+    let useless: Vec<Issue> = useless_fields(plan);
+    if !useless.is_empty() {
+        return Err(useless);
     }
     let mut base = plan.clone();
     base.vary = Vec::new();
@@ -53,6 +57,19 @@ pub(super) fn varied(plan: &Plan) -> Result<Vec<Varied>, Vec<Issue>> {
     } else {
         Err(told.into_iter().map(|t| t.issue).collect())
     }
+}
+
+/// Varied fields that say nothing of this plan. Another varied field may give them a use: the protocol does.
+fn useless_fields(plan: &Plan) -> Vec<Issue> {
+    let varies_protocol = plan.vary.iter().any(|v| v.field == "target.protocol");
+    let fields = plan.vary.iter().enumerate();
+    fields
+        .filter(|_| !varies_protocol)
+        .filter_map(|(i, vary)| {
+            let why = without_use(plan, &vary.field)?;
+            Some(Issue::new(format!("vary.{i}"), why))
+        })
+        .collect()
 }
 
 /// An issue, and what it is of: two of the same are one.

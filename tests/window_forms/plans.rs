@@ -549,7 +549,7 @@ fn plans() -> impl Strategy<Value = Plan> {
 fn varies_as_it_may(plan: &Plan) -> bool {
     let fits = |v: &Vary| {
         let set = |value: &String| inferometer::session::set_field(plan, &v.field, value).is_ok();
-        v.values.iter().all(set)
+        v.values.iter().all(set) && inferometer::domain::without_use(plan, &v.field).is_none()
     };
     plan.vary.iter().all(fits)
 }

@@ -8,13 +8,13 @@ use super::panel::Draw;
 use super::parts::{Errors, error_below, note, number, pair};
 use crate::app::icons;
 use crate::app::menu;
-use crate::app::theme::{Theme, radius, size};
+use crate::app::theme::{Text, Theme, radius, size};
 use crate::app::widgets::{self, Button, Field};
-use crate::domain::{GOAL_METRICS, GOAL_PRESETS, MAX_GOALS, short_watch};
+use crate::domain::{Better, GOAL_METRICS, GOAL_PRESETS, MAX_GOALS, short_watch};
 
 /// Width of the button that takes a row away.
 pub(super) const REMOVE: f32 = 20.0;
-const SHARE: f32 = 50.0;
+const SHARE: f32 = 64.0;
 const GAP: f32 = 4.0;
 
 pub(super) fn limits_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -52,27 +52,16 @@ pub(super) fn limits_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 
 fn goals_ui(ui: &mut Ui, goals: &mut Vec<GoalRow>, errors: &Errors) {
     let mut remove = None;
-    if !goals.is_empty() {
-        ui.scope(|ui| {
-            ui.spacing_mut().item_spacing.y = 0.0;
-            heads_ui(ui);
-        });
-        ui.add_space(-10.0);
-    }
     for (i, row) in goals.iter_mut().enumerate() {
         if row_ui(ui, i, row) {
             remove = Some(i);
         }
         error_below(ui, errors.at(&format!("goals.{i}")));
-        ui.add_space(-4.0);
     }
     if let Some(i) = remove {
         goals.remove(i);
     }
     error_below(ui, errors.exactly("goals"));
-    if !goals.is_empty() {
-        ui.add_space(4.0);
-    }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 8.0;
         let is_full = goals.len() >= MAX_GOALS;
@@ -90,60 +79,65 @@ fn goals_ui(ui: &mut Ui, goals: &mut Vec<GoalRow>, errors: &Errors) {
     });
 }
 
-/// What stands above the rows.
-fn heads_ui(ui: &mut Ui) {
-    let [metric, limit] = widths(ui);
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = GAP;
-        for (words, width) in [("Goal for", metric), ("Share %", SHARE), ("Limit", limit)] {
-            widgets::label_ui(ui, words, width, 18.0);
-        }
-    });
-}
-
-/// Widths of the metric and of the limit.
-fn widths(ui: &Ui) -> [f32; 2] {
-    let room = ui.available_width() - SHARE - REMOVE - 3.0 * GAP;
-    let metric = (room * 0.5).floor().min(room - 80.0);
-    [metric, room - metric]
-}
-
-/// One goal in one line; says whether it is to go.
+/// One goal in two lines, what it is for and what it asks; says whether it is to go.
 fn row_ui(ui: &mut Ui, i: usize, row: &mut GoalRow) -> bool {
-    let [metric_width, limit_width] = widths(ui);
     let n = i + 1;
+    let width = ui.available_width();
     let metrics: Vec<_> = GOAL_METRICS
         .iter()
-        .map(|m| (*m, m.metric().short.to_owned()))
+        .map(|m| (*m, m.metric().label.to_owned()))
         .collect();
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = GAP;
-        let name = format!("Metric of goal {n}");
-        let tip = format!(
-            "{}: {}",
-            row.metric.metric().label,
-            row.metric.metric().formula
-        );
-        widgets::choice(ui, &name, &mut row.metric, &metrics, metric_width).on_hover_text(tip);
-        let name = format!("Share of goal {n}");
-        Field::new(&name, &mut row.percent)
-            .bare()
-            .hint("95")
-            .width(SHARE)
-            .show(ui)
-            .on_hover_text("So many of the values have to be within the limit: 95 is the p95");
-        let name = format!("Limit of goal {n}");
-        let (unit, said) = (row.unit().label(), row.said());
-        Field::new(&name, &mut row.limit)
-            .bare()
-            .unit(unit)
-            .width(limit_width)
-            .show(ui)
-            .on_hover_text(said);
-        let name = format!("Remove goal {n}");
-        remove_ui(ui, &name)
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing = vec2(GAP, 4.0);
+        let gone = ui
+            .horizontal(|ui| {
+                let name = format!("Metric of goal {n}");
+                let tip = row.metric.metric().formula;
+                let room = width - REMOVE - GAP;
+                widgets::choice(ui, &name, &mut row.metric, &metrics, room).on_hover_text(tip);
+                remove_ui(ui, &format!("Remove goal {n}"))
+            })
+            .inner;
+        ui.horizontal(|ui| limit_ui(ui, n, row, width - REMOVE - GAP));
+        gone
     })
     .inner
+}
+
+/// `95 % at most 500 ms`.
+fn limit_ui(ui: &mut Ui, n: usize, row: &mut GoalRow, width: f32) {
+    let side = match row.metric.metric().better {
+        Better::Lower => "at most",
+        Better::Higher => "at least",
+    };
+    let name = format!("Share of goal {n}");
+    Field::new(&name, &mut row.percent)
+        .bare()
+        .hint("95")
+        .unit("%")
+        .width(SHARE)
+        .show(ui)
+        .on_hover_text("So many of the values have to be within the limit: 95 is the p95");
+    let side_width = widgets::text_width(ui.painter(), side, Text::Body) + 8.0;
+    let theme = Theme::of(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(side_width, size::CONTROL), Sense::hover());
+    let middle = egui::Align2::CENTER_CENTER;
+    widgets::text(
+        ui.painter(),
+        rect.center(),
+        middle,
+        side,
+        Text::Body,
+        theme.secondary,
+    );
+    let name = format!("Limit of goal {n}");
+    let (unit, said) = (row.unit().label(), row.said());
+    Field::new(&name, &mut row.limit)
+        .bare()
+        .unit(unit)
+        .width(width - SHARE - side_width - 2.0 * GAP)
+        .show(ui)
+        .on_hover_text(said);
 }
 
 /// A small button that takes a row away.

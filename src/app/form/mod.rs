@@ -24,6 +24,7 @@ mod to_plan;
 mod traffic;
 mod traffic_ui;
 mod vary;
+mod vary_fields;
 mod vary_ui;
 
 pub use forecast::Forecast;

@@ -113,6 +113,7 @@ fn panel_ui(ui: &mut Ui, draw: &mut Draw<'_>, open: &mut BTreeSet<Section>) {
             .show(ui, |ui| {
                 ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
                 ui.set_width(width);
+                super::profiles::profile_ui(ui, draw);
                 for section in Section::ALL {
                     section_ui(ui, section, draw, open);
                 }
@@ -147,7 +148,7 @@ fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         let area = Rect::from_center_size(pos2(right - 9.0, y), vec2(28.0, 28.0));
         let layout = Layout::centered_and_justified(egui::Direction::TopDown);
         ui.scope_builder(UiBuilder::new().max_rect(area).layout(layout), |ui| {
-            let more = ui.add(Button::icon_only(icons::MORE, "Plans and profiles"));
+            let more = ui.add(Button::icon_only(icons::MORE, "Plans"));
             super::profiles::plans_menu_ui(&more, draw);
         });
         right -= 27.0;
@@ -167,29 +168,16 @@ fn head_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     );
     let title = draw.state.form.title();
     let left = rect.left() + size::FORM_MARGIN;
-    let profile = super::profiles::profile_words(draw.state);
-    let lines = match &profile {
-        None => vec![(title, Text::Title, theme.text, y)],
-        Some(profile) => vec![
-            (title, Text::Title, theme.text, y - 7.5),
-            (profile.as_str(), Text::Caption, theme.muted, y + 9.5),
-        ],
-    };
-    for (words, kind, ink, y) in lines {
-        widgets::elided(
-            ui.painter(),
-            pos2(left, y),
-            Align2::LEFT_CENTER,
-            words,
-            kind,
-            ink,
-            drawn.left() - 8.0 - left,
-        );
-    }
-    let name = match &profile {
-        None => format!("{title}, {note}"),
-        Some(profile) => format!("{title}, {note}, {profile}"),
-    };
+    widgets::elided(
+        ui.painter(),
+        pos2(left, y),
+        Align2::LEFT_CENTER,
+        title,
+        Text::Title,
+        theme.text,
+        drawn.left() - 8.0 - left,
+    );
+    let name = format!("{title}, {note}");
     let area = Rect::from_min_max(pos2(left, rect.top()), pos2(drawn.right(), rect.bottom()));
     let response = ui.interact(area, ui.scope_id().with("head"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));

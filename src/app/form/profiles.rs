@@ -1,14 +1,19 @@
-//! Profiles: plans to begin with. Choosing one fills the form and keeps the address; its name stands in the head for as
-//! long as the plan goes by it.
+//! Profiles: plans to begin with. Choosing one fills the form and keeps the address; its name stands above the sections for
+//! as long as the plan goes by it.
 
-use egui::{Popup, Response, Ui};
+use egui::{
+    Align, Align2, Layout, Popup, Rect, Response, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2,
+    vec2,
+};
 
 use super::panel::{Ask, Draw};
 use super::{AdvancedForm, Form, TargetForm};
 use crate::app::actions::Action;
 use crate::app::menu;
 use crate::app::state::{AppState, PlanHome, PresetEntry};
-use crate::app::theme::{Text, Theme};
+use crate::app::theme::{Text, Theme, radius, size};
+use crate::app::widgets;
+use crate::chart::format;
 
 /// The preset that brings its own address: the embedded server's.
 const DEMO: &str = "demo";
@@ -101,14 +106,7 @@ impl AppState {
     }
 }
 
-/// `Profile Chat, changed`, for the second line of the head.
-pub(super) fn profile_words(state: &AppState) -> Option<String> {
-    let (title, changed) = state.profile()?;
-    let changed = if changed { ", changed" } else { "" };
-    Some(format!("Profile {title}{changed}"))
-}
-
-/// What opens from the head: plan files, then profiles.
+/// What opens from the head: plan files.
 pub(super) fn plans_menu_ui(more: &Response, draw: &mut Draw<'_>) {
     Popup::menu(more).width(240.0).gap(4.0).show(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
@@ -121,32 +119,110 @@ pub(super) fn plans_menu_ui(more: &Response, draw: &mut Draw<'_>) {
                 draw.asks.push(Ask::Do(action));
             }
         }
-        profiles_ui(ui, draw);
     });
 }
 
-fn profiles_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
+/// Height of the line that chooses a profile, and of a profile in its list.
+const LINE: f32 = 44.0;
+const ROW: f32 = 42.0;
+const LABEL: f32 = 52.0;
+
+/// The line above the sections: the profile that the plan began as, and the list of them.
+pub(super) fn profile_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     if draw.state.presets.is_empty() {
         return;
     }
-    menu::line_ui(ui);
     let theme = Theme::of(ui);
-    ui.horizontal(|ui| {
-        ui.add_space(10.0);
-        let words = "Profiles fill the form and keep the address";
-        ui.label(Text::Caption.rich(words, theme.muted));
-    });
-    let word = draw.state.form.profile.trim();
-    egui::ScrollArea::vertical()
-        .max_height(360.0)
-        .show(ui, |ui| {
-            for (i, preset) in draw.state.presets.iter().enumerate() {
-                let chosen = !word.is_empty() && preset.profile() == word;
-                let row = menu::chosen_row_ui(ui, preset.title, chosen);
-                let words = super::forecast::preview(&preset.plan.stages);
-                if row.on_hover_text(words).clicked() {
-                    draw.asks.push(Ask::Preset(i));
-                }
-            }
+    let wanted = vec2(ui.available_width(), LINE);
+    let (line, _) = ui.allocate_exact_size(wanted, Sense::hover());
+    ui.painter()
+        .hline(line.x_range(), line.top() + 0.5, theme.hairline());
+    let inner = line.shrink2(vec2(size::FORM_MARGIN, 0.0));
+    let from = Align2::LEFT_CENTER;
+    let (at, kind) = (inner.left_center(), Text::Label);
+    widgets::text(ui.painter(), at, from, "Profile", kind, theme.secondary);
+    let area = Rect::from_min_max(inner.min + vec2(LABEL, 8.0), inner.max);
+    let locked = draw.state.is_locked();
+    let layout = Layout::top_down(Align::Min);
+    widgets::inside(ui, area, layout, "profile", |ui| {
+        ui.add_enabled_ui(!locked, |ui| {
+            let shown = shown(draw.state);
+            let tip =
+                "Fills the form and keeps the address; nothing of it changes afterwards by itself";
+            let list = widgets::choice_box(ui, "Profile", &shown, area.width()).on_hover_text(tip);
+            Popup::menu(&list).width(380.0).gap(2.0).show(|ui| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                ui.set_width(380.0);
+                ScrollArea::vertical()
+                    .max_height(420.0)
+                    .show(ui, |ui| profiles_ui(ui, draw));
+            });
         });
+    });
+}
+
+/// `Chat, multi-turn`, `Sweep, changed`, `Demo`; of a plan of no profile that.
+fn shown(state: &AppState) -> String {
+    let demo = || state.presets.iter().find(|p| p.id == DEMO);
+    match state.profile() {
+        Some((title, true)) => format!("{title}, changed"),
+        Some((title, false)) => title.to_owned(),
+        None if state.plan_home == PlanHome::BuiltIn(DEMO) && !state.is_unsaved() => {
+            demo().map_or_else(String::new, |p| p.title.to_owned())
+        }
+        None => "choose one".to_owned(),
+    }
+}
+
+fn profiles_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
+    let word = draw.state.form.profile.trim();
+    for (i, preset) in draw.state.presets.iter().enumerate() {
+        let chosen = !word.is_empty() && preset.profile() == word;
+        let row = preset_row_ui(ui, preset, chosen);
+        let load = super::forecast::preview(&preset.plan.stages);
+        let tip = format!("{}.\n{load}", preset.about);
+        if row.on_hover_text(tip).clicked() {
+            draw.asks.push(Ask::Preset(i));
+        }
+    }
+}
+
+/// What it is called, and below it what it is for.
+fn preset_row_ui(ui: &mut Ui, preset: &PresetEntry, chosen: bool) -> Response {
+    let theme = Theme::of(ui);
+    let wanted = vec2(ui.available_width(), ROW);
+    let (rect, response) = ui.allocate_exact_size(wanted, Sense::click());
+    let fill = match (chosen, response.hovered() || response.has_focus()) {
+        (true, _) => Some(theme.accent_soft),
+        (false, true) => Some(theme.hover),
+        (false, false) => None,
+    };
+    let painter = ui.painter();
+    if let Some(fill) = fill {
+        painter.rect_filled(rect, radius::CONTROL, fill);
+    }
+    let left = rect.left() + 10.0;
+    let room = rect.right() - 18.0 - left;
+    let from = Align2::LEFT_CENTER;
+    let at = pos2(left, rect.top() + 13.5);
+    widgets::elided(
+        painter,
+        at,
+        from,
+        preset.title,
+        Text::Strong,
+        theme.text,
+        room,
+    );
+    // It begins with the title once more.
+    let about = preset
+        .about
+        .split_once(": ")
+        .map_or(preset.about.as_str(), |(_, about)| about);
+    let at = pos2(left, rect.top() + 30.0);
+    let (kind, ink) = (Text::Caption, theme.secondary);
+    let about = format::capital(about);
+    widgets::elided(painter, at, from, &about, kind, ink, room);
+    response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, preset.title));
+    response
 }

@@ -1,7 +1,7 @@
 //! Varied fields as rows of text.
 
 use super::issues::Issues;
-use crate::domain::{Issue, Plan, Vary};
+use crate::domain::{Issue, Plan, Vary, without_use};
 use crate::session;
 
 /// A field and its values as they are typed.
@@ -67,6 +67,10 @@ pub(super) fn check_values(plan: &Plan) -> Vec<Issue> {
     }
     let mut found = Vec::new();
     for (i, vary) in plan.vary.iter().enumerate() {
+        if let Some(why) = without_use(plan, &vary.field) {
+            found.push(Issue::new(format!("vary.{i}"), why));
+            continue;
+        }
         let tried = vary.values.iter().take(TRIED);
         let mut failed = tried.filter_map(|value| {
             let issue = session::set_field(&bare, &vary.field, value).err()?;

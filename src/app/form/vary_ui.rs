@@ -1,16 +1,19 @@
 //! Vary: fields that take several values, one run for each.
 
-use egui::{Popup, PopupCloseBehavior, ScrollArea, Ui};
+use egui::{
+    Align2, Popup, PopupCloseBehavior, Response, Role, ScrollArea, Sense, Ui, UiBuilder,
+    WidgetInfo, pos2, vec2,
+};
 
 use super::goals_ui::{REMOVE, remove_ui};
 use super::panel::Draw;
 use super::parts::{choice_field, error_below, label_above, note};
+use super::vary_fields::{FieldChoice, choices, found};
 use super::{Forecast, VaryRow};
 use crate::app::icons;
-use crate::app::theme::{Text, Theme};
+use crate::app::theme::{Text, Theme, radius};
 use crate::app::widgets::{self, Button, Field};
-use crate::domain::VaryMode;
-use crate::session::{PlanField, plan_fields};
+use crate::domain::{Plan, VaryMode};
 
 pub(super) fn vary_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let errors = draw.errors;
@@ -21,8 +24,9 @@ pub(super) fn vary_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         );
     }
     let mut remove = None;
+    let plan = outline(draw);
     for (i, row) in draw.form.vary.iter_mut().enumerate() {
-        if row_ui(ui, i, row) {
+        if row_ui(ui, i, row, &plan) {
             remove = Some(i);
         }
         error_below(ui, errors.at(&format!("vary.{i}")));
@@ -49,6 +53,17 @@ pub(super) fn vary_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     }
 }
 
+/// What the form says of the plan, while there may be something to fix elsewhere.
+fn outline(draw: &Draw<'_>) -> Plan {
+    let mut plan = Plan::simple(draw.form.target.url.trim());
+    plan.target.protocol = draw.protocol();
+    plan.workload.turns = draw.form.prompts.turns.trim().parse().unwrap_or(1);
+    if let Ok(stages) = draw.form.load.stages() {
+        plan.stages = stages;
+    }
+    plan
+}
+
 /// `6 runs one after another, about 9:00`.
 pub(super) fn runs_words(forecast: &Forecast) -> String {
     let runs = match forecast.runs {
@@ -57,12 +72,13 @@ pub(super) fn runs_words(forecast: &Forecast) -> String {
     };
     match forecast.time() {
         Some(time) => format!("{runs}, {time}; a run file for each"),
-        None => format!("{runs}; a run file for each"),
+        // Stages that end by requests take as long as the server needs for them.
+        None => format!("{runs}; a run file for each. Send one request to tell how long"),
     }
 }
 
 /// One varied field; says whether it is to go.
-fn row_ui(ui: &mut Ui, i: usize, row: &mut VaryRow) -> bool {
+fn row_ui(ui: &mut Ui, i: usize, row: &mut VaryRow, plan: &Plan) -> bool {
     let n = i + 1;
     let width = ui.available_width();
     ui.scope(|ui| {
@@ -76,6 +92,7 @@ fn row_ui(ui: &mut Ui, i: usize, row: &mut VaryRow) -> bool {
                     &format!("Field {n}"),
                     &mut row.field,
                     width - REMOVE - 4.0,
+                    plan,
                 );
                 remove_ui(ui, &format!("Vary field {n} no more"))
             })
@@ -92,9 +109,13 @@ fn row_ui(ui: &mut Ui, i: usize, row: &mut VaryRow) -> bool {
     .inner
 }
 
+/// The list's height, whatever it holds: it does not jump while a person types.
+const LIST: f32 = 300.0;
+const ROW: f32 = 40.0;
+
 /// Chooses a field of the plan from a list that can be searched; what is searched may be taken as it stands, for fields
 /// whose names the plan does not know, as `workload.inputs.temperature`.
-fn field_choice_ui(ui: &mut Ui, name: &str, field: &mut String, width: f32) {
+fn field_choice_ui(ui: &mut Ui, name: &str, field: &mut String, width: f32, plan: &Plan) {
     let shown = if field.is_empty() {
         "choose one"
     } else {
@@ -104,12 +125,12 @@ fn field_choice_ui(ui: &mut Ui, name: &str, field: &mut String, width: f32) {
     let id = response.id.with("search");
     let mut taken = None;
     let popup = Popup::menu(&response)
-        .width(width.max(300.0))
+        .width(width.max(340.0))
         .gap(2.0)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     popup.show(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
-        ui.set_width(width.max(300.0));
+        ui.set_width(width.max(340.0));
         let mut query: String = ui.data_mut(|d| d.get_temp(id).unwrap_or_default());
         let search = Field::new("Find a field", &mut query)
             .bare()
@@ -121,15 +142,31 @@ fn field_choice_ui(ui: &mut Ui, name: &str, field: &mut String, width: f32) {
             search.request_focus();
         }
         ui.data_mut(|d| d.insert_temp(id, query.clone()));
-        let found: Vec<PlanField> = found(&query).collect();
-        if entered {
-            taken = found.first().map(|f| f.path.clone());
-        }
-        ui.spacing_mut().item_spacing.y = 0.0;
-        ScrollArea::vertical().max_height(280.0).show(ui, |ui| {
+        taken = list_ui(ui, &query, entered, field, &choices(plan));
+    });
+    if let Some(path) = taken {
+        *field = path;
+        ui.data_mut(|d| d.remove_temp::<String>(id));
+        Popup::close_id(ui.ctx(), Popup::default_response_id(&response));
+    }
+}
+
+/// What the query finds; the path that was taken.
+fn list_ui(
+    ui: &mut Ui,
+    query: &str,
+    entered: bool,
+    field: &str,
+    all: &[FieldChoice],
+) -> Option<String> {
+    let found = found(query, all);
+    let mut taken = found.first().filter(|_| entered).map(|f| f.path.clone());
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), LIST), Sense::hover());
+    ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             for one in &found {
-                let item = widgets::item(ui, &one.path, one.path == *field);
-                if item.on_hover_text(one.doc).clicked() {
+                if field_row_ui(ui, one, one.path == field).clicked() {
                     taken = Some(one.path.clone());
                 }
             }
@@ -139,25 +176,39 @@ fn field_choice_ui(ui: &mut Ui, name: &str, field: &mut String, width: f32) {
                 if widgets::item(ui, &words, false).clicked() || entered {
                     taken = Some(other.to_owned());
                 }
-            } else if found.is_empty() {
-                let theme = Theme::of(ui);
-                ui.label(Text::Label.rich("no such field", theme.muted));
             }
         });
     });
-    if let Some(path) = taken {
-        *field = path;
-        ui.data_mut(|d| d.remove_temp::<String>(id));
-        Popup::close_id(ui.ctx(), Popup::default_response_id(&response));
-    }
+    taken
 }
 
-/// Fields whose path or meaning holds all the words of the query.
-fn found(query: &str) -> impl Iterator<Item = PlanField> {
-    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let holds = move |f: &PlanField| {
-        let text = format!("{} {}", f.path, f.doc).to_lowercase();
-        words.iter().all(|word| text.contains(word.as_str()))
+/// Its name and its path, and below them what it means.
+fn field_row_ui(ui: &mut Ui, field: &FieldChoice, chosen: bool) -> Response {
+    let theme = Theme::of(ui);
+    let wanted = vec2(ui.available_width(), ROW);
+    let (rect, response) = ui.allocate_exact_size(wanted, Sense::click());
+    let fill = if chosen {
+        Some(theme.accent_soft)
+    } else if response.hovered() || response.has_focus() {
+        Some(theme.hover)
+    } else {
+        None
     };
-    plan_fields().into_iter().filter(move |f| holds(f))
+    let painter = ui.painter();
+    if let Some(fill) = fill {
+        painter.rect_filled(rect, radius::CONTROL, fill);
+    }
+    let (left, right) = (rect.left() + 8.0, rect.right() - 16.0);
+    let at = pos2(left, rect.top() + 12.5);
+    let from = Align2::LEFT_CENTER;
+    let title = widgets::text(painter, at, from, &field.title, Text::Body, theme.text);
+    let at = pos2(title.right() + 8.0, at.y + 0.5);
+    let (kind, ink, room) = (Text::MonoSmall, theme.muted, right - at.x);
+    widgets::elided(painter, at, from, &field.path, kind, ink, room);
+    let at = pos2(left, rect.top() + 29.0);
+    let (kind, ink, room) = (Text::Caption, theme.secondary, right - left);
+    widgets::elided(painter, at, from, field.doc, kind, ink, room);
+    let name = format!("{}: {}", field.title, field.path);
+    response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, &name));
+    response.on_hover_text(field.doc)
 }

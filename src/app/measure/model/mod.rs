@@ -6,7 +6,7 @@ mod tables;
 mod tiles;
 
 use crate::app::widgets::Level;
-use crate::chart::format;
+use crate::chart::format::{self, capital};
 use crate::domain::{
     CautionId, GoalVerdict, MAX_TICK_P99_MS, MetricId, OutcomeKind, Phase, Progress, RunData,
     RunState, StageIdx, StageSummary, Taken, overall,
@@ -206,12 +206,6 @@ fn answer_found(run: &RunData) -> Option<Finding> {
     let sentence = sweep.sentence(&run.summary.stages, run.plan())?;
     let why = sweep.stopped.clone().unwrap_or_default();
     Some(told(Level::Good, &sentence, why))
-}
-
-fn capital(words: &str) -> String {
-    let mut chars = words.chars();
-    let first = chars.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(words.chars().skip(1)).collect()
 }
 
 /// Why the run is not valid first, then what it found out, then the cautions, then what its start told of it.
