@@ -312,7 +312,7 @@ fn latency_pane(run: &RunData, clock: &Clock, id: MetricId) -> Option<(Axis, Vec
     let limits = goal::limits_near(&goals, values.clone());
     let caption = Throughput::Latency.caption(id);
     let y = value_axis(id, caption, values.chain(limits))?;
-    let mut marks = goal::lines(&goals, &y);
+    let mut marks = goal::over_values(&goals, &y);
     for (points, colour, width, name) in [
         (p95, Colour::Secondary, 1.0, "p95"),
         (p50, Colour::Primary, 1.5, "p50"),

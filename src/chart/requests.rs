@@ -141,7 +141,7 @@ fn dots(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
     let axis = value_axis(id, log_caption(id), values.chain(limits));
     let y = axis.unwrap_or_else(|| Axis::new(log_caption(id), AxisKind::LogMs, (0.0, 3.0)));
     let mut legend = Vec::new();
-    let mut marks = goal::lines(&goals, &y);
+    let mut marks = goal::over_values(&goals, &y);
     let n_goals = marks.len();
     let place = |p: &Point| Some([p.seq as f64, y.place(p.value(id)?.max(1e-3))]);
     let of_phase = |phase: Phase| {
@@ -282,8 +282,12 @@ fn stacked(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
             .filter_map(|p| p.value(id))
             .fold(0.0, f64::max)
     };
+    let goals = goals_of(run, id);
+    let values = ok.iter().filter_map(|p| p.value(id));
+    let limits = goal::limits_near(&goals, values);
+    let limit = limits.into_iter().fold(0.0, f64::max);
     // A cold start may be a hundred times a warm one: it is cut at the top and carries its value.
-    let top = match (most(false), most(true)) {
+    let top = match (most(false).max(limit), most(true)) {
         (warm, cold) if warm > 0.0 && cold > 3.0 * warm => top_above(warm * 1.3),
         (warm, cold) => top_above(warm.max(cold)),
     };
@@ -330,7 +334,7 @@ fn stacked(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
         AxisKind::Ms,
         (0.0, top * 1.02),
     );
-    marks.extend(goal::lines(&goals_of(run, id), &y));
+    marks.extend(goal::over_values(&goals, &y));
     Chart {
         panes: vec![Pane {
             has_rail: true,

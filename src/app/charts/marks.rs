@@ -1,5 +1,6 @@
 //! How each mark of a chart is drawn.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use egui::{Align2, Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
@@ -180,14 +181,22 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         match &mark.shape {
             Shape::VLine {
                 at, label, style, ..
-            } if map.shows_x(*at) => vline(painter, theme, map, (*at, color), label, *style),
+            } => {
+                if let Some((x, _)) = rule_x(map, mark, *at) {
+                    vline(painter, theme, map, (x, color), label, *style);
+                }
+            }
             Shape::Line {
                 points,
                 width,
                 is_dashed: true,
                 ..
             } => dashes(&inside, map, points, Stroke::new(*width, color)),
-            Shape::HLine { at, style, .. } => hline(painter, map, (*at, color), *style),
+            Shape::HLine { at, style, .. } => {
+                if let Some((y, _)) = rule_y(map, mark, *at) {
+                    hline(painter, map, (y, color), *style);
+                }
+            }
             _ => {}
         }
     }
@@ -253,6 +262,28 @@ fn dashed(painter: &Painter, ends: [Pos2; 2], stroke: Stroke, dash: f32) {
     painter.extend(Paint::dashed_line(&ends, stroke, dash, dash));
 }
 
+/// Where a rule stands, and whether it lies beyond: a goal outside the plot stands at the edge nearest to it.
+pub(super) fn rule_x(map: &Map, mark: &Mark, at: f64) -> Option<(f32, Ordering)> {
+    at_edge(mark, map.x(at), (map.rect.left(), map.rect.right()))
+}
+
+/// As [`rule_x`]: [`Ordering::Less`] is above.
+pub(super) fn rule_y(map: &Map, mark: &Mark, at: f64) -> Option<(f32, Ordering)> {
+    at_edge(mark, map.y(at), (map.rect.top(), map.rect.bottom()))
+}
+
+fn at_edge(mark: &Mark, at: f32, (low, high): (f32, f32)) -> Option<(f32, Ordering)> {
+    // A hair beyond the edge is rounding.
+    const HAIR: f32 = 0.01;
+    let beyond = match at {
+        at if at < low - HAIR => Ordering::Less,
+        at if at > high + HAIR => Ordering::Greater,
+        _ => Ordering::Equal,
+    };
+    let is_shown = beyond.is_eq() || mark.colour == Colour::Ok;
+    (is_shown && !at.is_nan()).then(|| (at.clamp(low, high), beyond))
+}
+
 /// The colour of a rule; now is where a person is.
 pub(super) fn rule_ink(theme: &Theme, label: &str, color: Color32) -> Color32 {
     if label == "now" { theme.accent } else { color }
@@ -262,11 +293,11 @@ fn vline(
     painter: &Painter,
     theme: &Theme,
     map: &Map,
-    (at, color): (f64, Color32),
+    (x, color): (f32, Color32),
     label: &str,
     style: Rule,
 ) {
-    let x = map.x(at).round() + 0.5;
+    let x = x.round() + 0.5;
     let ends = [pos2(x, map.rect.top()), pos2(x, map.rect.bottom())];
     let stroke = Stroke::new(1.0, rule_ink(theme, label, color));
     match style {
@@ -281,11 +312,7 @@ fn vline(
     }
 }
 
-fn hline(painter: &Painter, map: &Map, (at, color): (f64, Color32), style: Rule) {
-    let y = map.y(at);
-    if y < map.rect.top() || y > map.rect.bottom() {
-        return;
-    }
+fn hline(painter: &Painter, map: &Map, (y, color): (f32, Color32), style: Rule) {
     let y = y.round() + 0.5;
     let stroke = Stroke::new(1.0, color);
     let ends = [pos2(map.rect.left(), y), pos2(map.rect.right(), y)];

@@ -1,10 +1,11 @@
 //! Words in a plot: names of lines, rules and dots, each on a plate of the card's colour and clear of the others.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use egui::{Align2, Color32, Painter, Pos2, Rect, pos2, vec2};
 
-use super::marks::{rule_ink, shown};
+use super::marks::{rule_ink, rule_x, rule_y, shown};
 use super::{ink, pane::Map};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets;
@@ -31,16 +32,22 @@ pub(super) fn rule_names(
         else {
             continue;
         };
-        if label.is_empty() || !map.shows_x(*at) {
+        let Some((x, beyond)) = rule_x(map, mark, *at).filter(|_| !label.is_empty()) else {
             continue;
-        }
+        };
+        let label = match beyond {
+            Ordering::Less => format!("← {label}"),
+            Ordering::Equal => label.clone(),
+            Ordering::Greater => format!("{label} →"),
+        };
+        let label = label.as_str();
         let is_now = label == "now";
         let kind = if is_now {
             Text::Caption
         } else {
             Text::CaptionStrong
         };
-        let x = map.x(*at).round() + 0.5;
+        let x = x.round() + 0.5;
         let gap = if is_now { 9.0 } else { 6.0 };
         let width = widgets::text_width(painter, label, kind);
         let wants_left = matches!(side, LabelSide::Left | LabelSide::UpLeft);
@@ -78,20 +85,31 @@ pub(super) fn hline_names(
     hidden: &BTreeSet<usize>,
     taken: &[Rect],
 ) -> Vec<Rect> {
-    let mut named = Vec::new();
+    let mut named: Vec<Rect> = Vec::new();
     for mark in shown(pane, hidden) {
         let Shape::HLine { at, label, .. } = &mark.shape else {
             continue;
         };
-        let y = map.y(*at);
-        if label.is_empty() || y < map.rect.top() || y > map.rect.bottom() {
+        let Some((y, beyond)) = rule_y(map, mark, *at).filter(|_| !label.is_empty()) else {
             continue;
-        }
+        };
+        let label = match beyond {
+            Ordering::Less => format!("{label} ↑"),
+            Ordering::Equal => label.clone(),
+            Ordering::Greater => format!("{label} ↓"),
+        };
+        let label = label.as_str();
         // Above its line, or below where the plot ends above it.
         let above = y - 8.0 >= map.rect.top() + 4.0;
-        let y = if above { y - 8.0 } else { y + 9.0 };
+        let mut y = if above { y - 8.0 } else { y + 9.0 };
         let ink = ink(theme, mark.colour);
         let width = widgets::text_width(painter, label, Text::Caption);
+        // Several that lie beyond one edge stand over one another.
+        let step = if above { -14.0 } else { 14.0 };
+        let is_taken = |y: f32| named.iter().any(|t| (t.center().y - y).abs() < 13.0);
+        while beyond.is_ne() && is_taken(y) && map.rect.y_range().contains(y) {
+            y += step;
+        }
         // At the end where it covers less.
         let [left, right] = [
             (pos2(map.rect.left() + 4.0, y), Align2::LEFT_CENTER),
