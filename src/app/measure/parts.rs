@@ -2,6 +2,7 @@
 
 use egui::{Align2, Rect, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
+use super::columns::{self, Shown};
 use super::controls::controls_ui;
 use super::model::{self, Finding, Head, Scope, StageRow, StageTable};
 use crate::app::actions::Action;
@@ -235,23 +236,6 @@ pub(super) fn table_height(table: &StageTable) -> f32 {
     TABLE_HEAD + TABLE_ROW * table.rows.len() as f32 + 4.0
 }
 
-/// Shares of the width, as in the pictures: the name, then each column by its header.
-fn share(header: &str) -> f32 {
-    match header {
-        "n" => 68.0,
-        "Errors" => 52.0,
-        "Dropped" => 58.0,
-        "Within" => 56.0,
-        "Goal" => 88.0,
-        "Min" | "SD" => 46.0,
-        "p99" => 62.0,
-        "tok/s" => 54.0,
-        _ => 50.0,
-    }
-}
-
-const NAME_SHARE: f32 = 132.0;
-
 /// Draws the table, the stage that the tiles speak of tinted; a click on a stage puts it into focus, another takes it out.
 pub(super) fn table_ui(
     ui: &Ui,
@@ -261,17 +245,7 @@ pub(super) fn table_ui(
     focus: &mut Option<StageIdx>,
 ) {
     let theme = Theme::of(ui);
-    let shares: Vec<f32> = table.header.iter().map(|h| share(h)).collect();
-    let total = NAME_SHARE + shares.iter().sum::<f32>();
-    let unit = (area.width() - 24.0) / total;
-    let mut right = area.left() + 12.0 + NAME_SHARE * unit;
-    let columns: Vec<f32> = shares
-        .iter()
-        .map(|share| {
-            right += share * unit;
-            right.round()
-        })
-        .collect();
+    let columns = columns::shown(ui, area, table);
     let painter = ui.painter();
     let y = area.top() + TABLE_HEAD / 2.0;
     let at = pos2(area.left() + 12.0, y);
@@ -283,9 +257,12 @@ pub(super) fn table_ui(
         Text::Label,
         theme.muted,
     );
-    for (header, x) in table.header.iter().zip(&columns) {
+    for (header, x) in columns
+        .iter()
+        .filter_map(|(k, x)| Some((*table.header.get(*k)?, *x)))
+    {
         let to = Align2::RIGHT_CENTER;
-        widgets::text(painter, pos2(*x, y), to, *header, Text::Label, theme.muted);
+        widgets::text(painter, pos2(x, y), to, header, Text::Label, theme.muted);
     }
     let line = area.top() + TABLE_HEAD - 0.5;
     painter.hline(area.x_range().shrink(1.0), line, theme.hairline());
@@ -306,7 +283,7 @@ fn row_ui(
     ui: &Ui,
     rect: Rect,
     row: &StageRow,
-    (columns, n_stages, is_told): (&[f32], usize, bool),
+    (columns, n_stages, is_told): (&[Shown], usize, bool),
     focus: &mut Option<StageIdx>,
 ) {
     let theme = Theme::of(ui);
@@ -355,10 +332,13 @@ fn row_ui(
         Text::Strong,
         theme.text,
     );
-    for (cell, x) in row.cells.iter().zip(columns) {
+    for (cell, x) in columns
+        .iter()
+        .filter_map(|(k, x)| Some((row.cells.get(*k)?, *x)))
+    {
         let ink = cell.ink.color(theme, response.hovered());
         let to = Align2::RIGHT_CENTER;
-        widgets::text(painter, pos2(*x, y), to, &cell.words, Text::Body, ink);
+        widgets::text(painter, pos2(x, y), to, &cell.words, Text::Body, ink);
     }
     widgets::focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
 }
