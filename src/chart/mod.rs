@@ -97,7 +97,7 @@ pub enum Colour {
     Failure,
     /// `line.strong`.
     Rule,
-    /// A goal's line, and the zone in which it is met.
+    /// A goal's line, and the zone in which it is met. A goal's rule may lie beyond the axis: it is drawn at the plot's edge.
     Ok,
     /// The zone in which a goal is missed.
     Caution,

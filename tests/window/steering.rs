@@ -203,7 +203,7 @@ fn an_open_loop_shows_what_was_sent_against_what_was_asked() {
     for words in [
         "dropped count as missed",
         "Dropped at the in-flight limit: ",
-        "30 were in flight already: raise the limit, ask for a lower rate",
+        "Raise the limit of 30, lower the rate",
     ] {
         assert!(has(&harness, words), "{words}");
     }

@@ -36,17 +36,17 @@ pub fn errors(run: &RunData) -> Vec<ErrorRow> {
     run.summary.errors.iter().map(row).collect()
 }
 
-/// Why requests were not sent, and what to do.
+/// What to do about requests that were not sent.
 fn dropped_words(run: &RunData) -> String {
     let limit = |load: &Load| match load {
         Load::Open { max_in_flight, .. } | Load::Replay { max_in_flight, .. } => *max_in_flight,
         _ => None,
     };
     let limits = run.plan().stages.iter().filter_map(|s| limit(&s.load));
-    let limit = limits.max().map_or_else(String::new, |n| format!("{n} "));
-    format!(
-        "{limit}were in flight already: raise the limit, ask for a lower rate, or let them wait"
-    )
+    let limit = limits
+        .max()
+        .map_or_else(String::new, |n| format!(" of {n}"));
+    format!("Raise the limit{limit}, lower the rate, or let them wait")
 }
 
 /// `22 dropped and 3 failed count as missed`, of a stage with goals.
