@@ -24,16 +24,16 @@ struct Row {
 
 impl Row {
     fn width(&self, ui: &Ui) -> f32 {
-        let words = self.names.iter().map(|name| self.entry_width(ui, name));
+        let words = self.names.iter().map(|name| entry_width(ui, name));
         words.sum::<f32>() + self.between * self.names.len().saturating_sub(1) as f32
     }
+}
 
-    fn entry_width(&self, ui: &Ui, name: &str) -> f32 {
-        if name.is_empty() {
-            BARE
-        } else {
-            SWATCH + widgets::text_width(ui.painter(), name, Text::Caption)
-        }
+fn entry_width(ui: &Ui, name: &str) -> f32 {
+    if name.is_empty() {
+        BARE
+    } else {
+        SWATCH + widgets::text_width(ui.painter(), name, Text::Caption)
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn legend_ui(
     let y = card.top() + CAPTION_Y;
     let mut right = card.right() - SIDE;
     for (i, (entry, name)) in entries.iter().zip(&row.names).enumerate().rev() {
-        let left = right - row.entry_width(ui, name);
+        let left = right - entry_width(ui, name);
         let area = Rect::from_min_max(pos2(left, y - 9.0), pos2(right, y + 9.0));
         let is_before = row.is_ramp && i == 0;
         entry_ui(ui, area, (i, entry), (name, is_before), can_switch, hidden);

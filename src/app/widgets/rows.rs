@@ -204,7 +204,9 @@ fn share_out(widths: &mut [f32], room: f32) {
     let left = room - sum(widths, f32::INFINITY);
     if left >= 0.0 {
         let n = widths.len().max(1) as f32;
-        widths.iter_mut().for_each(|w| *w += left / n);
+        for width in widths {
+            *width += left / n;
+        }
         return;
     }
     // Numbers are narrow: those that are cut are words, which a tooltip has in full.
@@ -212,7 +214,9 @@ fn share_out(widths: &mut [f32], room: f32) {
     while most > LEAST && sum(widths, most) > room {
         most -= 1.0;
     }
-    widths.iter_mut().for_each(|w| *w = w.min(most));
+    for width in widths {
+        *width = width.min(most);
+    }
 }
 
 fn columns(table: &Table, widths: &[f32], left: f32) -> Vec<Column> {
@@ -235,15 +239,16 @@ mod tests {
 
     #[test]
     fn where_there_is_no_room_the_widest_column_is_cut_and_numbers_stay_whole() {
-        let mut widths = [80.0, 300.0, 30.0, 90.0];
-        share_out(&mut widths, 400.0);
-        assert_eq!([widths[0], widths[2], widths[3]], [80.0, 30.0, 90.0]);
-        assert!(widths.iter().sum::<f32>() <= 400.0);
-        let mut widths = [80.0, 20.0];
-        share_out(&mut widths, 140.0);
-        assert_eq!(widths, [100.0, 40.0]);
-        let mut widths = [80.0, 90.0];
-        share_out(&mut widths, 10.0);
-        assert_eq!(widths, [LEAST, LEAST]);
+        let shared = |widths: &[f32], room: f32| -> Vec<String> {
+            let mut widths = widths.to_vec();
+            share_out(&mut widths, room);
+            widths.iter().map(|w| format!("{w:.0}")).collect()
+        };
+        assert_eq!(
+            shared(&[80.0, 300.0, 30.0, 90.0], 400.0),
+            ["80", "200", "30", "90"]
+        );
+        assert_eq!(shared(&[80.0, 20.0], 140.0), ["100", "40"]);
+        assert_eq!(shared(&[80.0, 90.0], 10.0), ["40", "40"]);
     }
 }

@@ -245,7 +245,7 @@ fn what_a_sweep_or_a_search_found_is_marked_in_its_curve() {
     // Over what was achieved it stands there, and says what was asked.
     let chart = load_curve(&run, MetricId::Ttft, false);
     assert_eq!(rule_names(&chart), ["keeps up, 10 asked", "most 18"]);
-    let is_there = |s: &Shape| matches!(s, Shape::VLine { at, .. } if *at == achieved);
+    let is_there = |s: &Shape| matches!(s, Shape::VLine { at, .. } if (at - achieved).abs() < 1e-9);
     assert!(shapes(&chart, 0).any(|(_, s)| is_there(s)));
     let chart = load_curve(&search_run(), MetricId::Ttft, false);
     assert_eq!(rule_names(&chart), ["found 1", "missed 16"]);
