@@ -160,6 +160,8 @@ impl Status {
                             format::count(of as f64)
                         )
                     }
+                    // Of a stage that was paused nothing is counted on.
+                    (false, None) if progress.phase.is_none() => String::new(),
                     (false, None) => format!("{} done", format::count(progress.done as f64)),
                 };
                 status.left = progress

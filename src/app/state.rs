@@ -362,6 +362,7 @@ impl AppState {
         match self.form.to_plan() {
             Ok(plan) => {
                 self.cache.forecast = Forecast::of(&plan);
+                self.cache.forecast.each_secs = self.tested_secs();
                 self.cache.plan = Some(plan);
                 self.cache.issues = Vec::new();
             }
@@ -372,6 +373,17 @@ impl AppState {
         }
         self.forget_found();
         self.cache.form = Some(self.form.clone());
+    }
+
+    /// How long the request took that was sent last as a test, where it was answered.
+    fn tested_secs(&self) -> Option<f64> {
+        let report = self.test.value().filter(|report| report.ok)?;
+        Some(report.total_ms / 1e3)
+    }
+
+    /// A test request has ended, or what it told no longer holds.
+    pub(crate) fn refresh_forecast(&mut self) {
+        self.cache.forecast.each_secs = self.tested_secs();
     }
 
     /// The form's plan as of the last [`Self::refresh_plan`]; `None` while there is something to fix.

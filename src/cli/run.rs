@@ -13,7 +13,8 @@ use super::restart::Restarts;
 use super::summary::Entry;
 use super::{exit, print, summary};
 use crate::domain::{
-    ColdHow, Issue, LiveSnapshot, OutcomeKind, Plan, RunData, RunState, variant_words,
+    ColdHow, Issue, LiveSnapshot, OutcomeKind, Plan, RunData, RunState, duration_words,
+    variant_words,
 };
 use crate::session::{Command, Event};
 
@@ -154,8 +155,9 @@ impl Following<'_> {
             Event::VariationStarted { index, of, values } => {
                 self.looks_without_a_run = 0;
                 self.n_started += 1;
+                let left = self.left_words(of.saturating_sub(index));
                 self.progress.begin(&format!(
-                    "variation {} of {of}: {}",
+                    "variation {} of {of}: {}{left}",
                     index + 1,
                     variant_words(&values)
                 ));
@@ -185,6 +187,20 @@ impl Following<'_> {
             _ => {}
         }
         None
+    }
+
+    /// How long so many runs will take by those that ended; nothing before the first has.
+    fn left_words(&self, n: u32) -> String {
+        let ended = self.entries.iter().filter_map(Entry::run);
+        let secs: Vec<f64> = ended.map(|run| run.secs()).collect();
+        if secs.is_empty() {
+            return String::new();
+        }
+        let each = secs.iter().sum::<f64>() / secs.len() as f64;
+        format!(
+            " (about {} left for all)",
+            duration_words(each * f64::from(n))
+        )
     }
 
     fn ended(&mut self, run: Arc<RunData>, door: &Door) -> Option<ExitCode> {

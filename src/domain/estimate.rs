@@ -17,6 +17,8 @@ pub struct Estimate {
     pub secs: f64,
     /// Stages that end by requests take as much more as the server needs.
     pub has_more_secs: bool,
+    /// Requests of these that follow one another: times what one takes, it is about the time that is missing in `secs`.
+    pub in_turn: f64,
 }
 
 impl Estimate {
@@ -31,6 +33,7 @@ impl Estimate {
         let mut all = Self {
             runs: 1,
             requests: f64::from(plan.cold.requests) * cycles,
+            in_turn: f64::from(plan.cold.requests) * cycles,
             secs: plan.cold.silence_secs * cycles,
             ..Self::default()
         };
@@ -70,6 +73,13 @@ impl Estimate {
         self.has_more_requests |= requests.is_none();
         self.secs += n * secs.unwrap_or(0.0);
         self.has_more_secs |= secs.is_none();
+        if secs.is_none() {
+            let at_once = match &stage.load {
+                Load::Closed { users, .. } => f64::from(users.get()),
+                _ => 1.0,
+            };
+            self.in_turn += n * (requests.unwrap_or(0.0) / at_once).ceil();
+        }
     }
 
     /// One after the other.
@@ -79,6 +89,13 @@ impl Estimate {
         self.has_more_requests |= other.has_more_requests;
         self.secs += other.secs;
         self.has_more_secs |= other.has_more_secs;
+        self.in_turn += other.in_turn;
+    }
+
+    /// Seconds in all where one request takes so long; `None` where the plan does not say how many there are.
+    pub fn secs_at(&self, each: f64) -> Option<f64> {
+        let is_told = self.in_turn > 0.0 && !self.has_more_requests;
+        is_told.then_some(self.secs + self.in_turn * each)
     }
 }
 
@@ -261,6 +278,11 @@ mod tests {
         assert_eq!(
             by_count.to_string(),
             "1 run, 33 requests, as long as the server takes"
+        );
+        // Three of one user, then three of each of ten.
+        assert_eq!(
+            Estimate::of(&plan(tiers(TierLength::RequestsPerUser("3")))).secs_at(0.5),
+            Some(3.0)
         );
         let mut by_time = plan(tiers(TierLength::Duration("45s")));
         by_time.pause_secs = 5.0;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{
-    CHANGED, ClosedMode, Cold, ColdHow, Connections, MAX_STAGES_AS_RUN, Made, MadeBy, PAUSED,
-    Phase, Plan, Stage, StageBorder, StageIdx,
+    CHANGED, ClosedMode, Cold, ColdHow, Connections, MAX_STAGES_AS_RUN, Made, MadeBy, Outcome,
+    PAUSED, Phase, Plan, Stage, StageBorder, StageIdx,
 };
 
 use super::arrivals::{Quota, ns_from_secs};
@@ -61,6 +61,8 @@ struct Step {
     lobby: Arc<Lobby>,
     score: Arc<Mutex<Score>>,
     is_saturated: bool,
+    /// The person chose its load: what comes of it answers no sweep and no search.
+    is_by_hand: bool,
     /// Of a replay.
     sent: Sent,
 }
@@ -166,6 +168,8 @@ impl<D: Driver> Conductor<'_, D> {
             self.end(None);
             return None;
         }
+        // A level that was asked for while the last stage's requests ended was meant for that one.
+        self.desk.control.take_level();
         self.begin(made(&next, &next.stage));
         let mut step = Step {
             of: next.at.asked,
@@ -174,6 +178,7 @@ impl<D: Driver> Conductor<'_, D> {
             lobby: Arc::default(),
             score: Score::new(self.desk),
             is_saturated: false,
+            is_by_hand: false,
             sent: Sent::default(),
         };
         if is_first && let Some(quota) = Quota::of_warmup(self.plan.warmup) {
@@ -190,6 +195,8 @@ impl<D: Driver> Conductor<'_, D> {
             shape = self.shape(&step.stage, step.of, step.sent);
             self.crew.seat(shape.n_seats(self.crew.len()));
         }
+        // What still waits for a sender is recorded, whatever ended the stage.
+        step.lobby.send_home(&Outcome::Cancelled);
         self.end(None);
         let found = found.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Found {
@@ -219,6 +226,10 @@ impl<D: Driver> Conductor<'_, D> {
             }
         }
         self.look_at_time(&running);
+        // What was given up was the warm-up. An open one's requests are still out, and Measure's grace is theirs, too.
+        if self.crew.out.is_empty() {
+            self.crew.begin();
+        }
     }
 
     fn part(&self, phase: Phase, quota: Quota, at: At) -> Part {
@@ -250,7 +261,7 @@ impl<D: Driver> Conductor<'_, D> {
         match left {
             Left::Done => None,
             Left::Saturated(why) => {
-                step.is_saturated = true;
+                step.is_saturated = !step.is_by_hand;
                 self.end(Some(why));
                 None
             }
@@ -259,7 +270,10 @@ impl<D: Driver> Conductor<'_, D> {
                 let n_users = u32::try_from(n_users).unwrap_or(u32::MAX);
                 let rest = running.gate.rest(n_users, running.began_ns, now_ns);
                 let share = share_done(&running, n_users, now_ns);
-                step.stage.load = shape::resumed(&step.stage.load, share);
+                step.stage.load = {
+                    let of_requests = !matches!(running.part.quota, Quota::ForNs(_));
+                    shape::resumed(&step.stage.load, share, of_requests)
+                };
                 step.sent.rows += usize::try_from(running.gate.n_taken()).unwrap_or(usize::MAX);
                 step.sent.ns += now_ns - running.began_ns;
                 let (from, to) = step.at.span;
@@ -283,6 +297,8 @@ impl<D: Driver> Conductor<'_, D> {
             });
             control.resumed().await;
             self.add_time(paused_ns);
+            let paused_ns = self.desk.clock.now_ns().saturating_sub(paused_ns);
+            step.lobby.was_paused(paused_ns);
         }
         if let Some(level) = control.take_level() {
             why = MadeBy::Changed;
@@ -291,6 +307,7 @@ impl<D: Driver> Conductor<'_, D> {
             self.end(Some(format!("{CHANGED} to {label}")));
             // What a search asks of one load is not to be answered by another.
             step.score = Score::new(self.desk);
+            step.is_by_hand = true;
         }
         if self.is_over() {
             return false;

@@ -215,7 +215,13 @@ impl<'a> Vigil<'a> {
                     self.give_up(GiveUp::CutOff);
                     return Event::GaveUp;
                 }
-                () = desk.control.asked(), if self.hears => return Event::Asked,
+                () = desk.control.asked(), if self.hears => {
+                    if !running.is_spent() {
+                        return Event::Asked;
+                    }
+                    // Nothing is left to be sent otherwise, and what is out has its grace time.
+                    self.hears = false;
+                }
                 () = sleep_until_look(desk, self.next_look_ns), if self.next_look_ns.is_some() => {
                     self.next_look_ns = self.next_look_ns.map(|ns| ns + LOOK_NS);
                     if let Some(why) = running.look_for_saturation() {

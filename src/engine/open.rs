@@ -36,11 +36,13 @@ pub(super) struct Open {
 }
 
 /// What waits beside the schedule: requests for a sender, and turns for their time. A stage's parts share it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Lobby {
     waiting: Mutex<VecDeque<Waiting>>,
     turns: Mutex<BinaryHeap<Reverse<NextTurn>>>,
     has_turn: Notify,
+    /// The part under way.
+    part: Mutex<Option<Arc<Running>>>,
 }
 
 /// A request that was let go.
@@ -48,12 +50,6 @@ struct Waiting {
     when: When,
     topic: Topic,
     running: Arc<Running>,
-}
-
-impl std::fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.when.fmt(f)
-    }
 }
 
 /// A conversation's next turn, by its time.
@@ -115,14 +111,28 @@ impl Lobby {
         let first = waiting.front()?;
         let control = &first.running.desk.control;
         let is_given_up = first.running.give_up.borrow().is_some();
-        if is_given_up || control.is_stopping() || control.is_paused() {
+        if is_given_up || control.is_stopping() || control.is_paused() && self.may_pause() {
             return None;
         }
         waiting.pop_front()
     }
 
+    /// A part that has nothing more to let go is not paused any more: it ends.
+    fn may_pause(&self) -> bool {
+        let part = self.part.lock().unwrap_or_else(PoisonError::into_inner);
+        part.as_ref().is_none_or(|running| !running.is_spent())
+    }
+
+    /// The person's pause is no wait of the server's: what waited then is due so much later.
+    pub(super) fn was_paused(&self, ns: u64) {
+        for one in self.waiting().iter_mut() {
+            one.when.due_ns = one.when.due_ns.map(|due| due.saturating_add(ns));
+            one.when.released_ns = one.when.released_ns.map(|at| at.saturating_add(ns));
+        }
+    }
+
     /// Records those that nobody waits for any more.
-    fn send_home(&self, outcome: &Outcome) {
+    pub(super) fn send_home(&self, outcome: &Outcome) {
         let waiting = std::mem::take(&mut *self.waiting());
         for one in waiting {
             one.running.skip(one.when, &one.topic, outcome.clone());
@@ -131,7 +141,11 @@ impl Lobby {
     }
 
     /// Turns whose time came while nothing was sent are due now.
-    fn begin_at(&self, now_ns: u64) {
+    fn begin(&self, running: &Arc<Running>) {
+        let now_ns = running.began_ns;
+        let mut part = self.part.lock().unwrap_or_else(PoisonError::into_inner);
+        *part = Some(Arc::clone(running));
+        drop(part);
         let mut turns = self.turns();
         let moved = turns.drain().map(|Reverse(turn)| {
             Reverse(NextTurn {
@@ -152,7 +166,7 @@ pub(super) async fn send_part<D: Driver>(
     lobby: &Arc<Lobby>,
 ) -> Left {
     let desk = &running.desk;
-    lobby.begin_at(running.began_ns);
+    lobby.begin(running);
     let mut pacer = Pacer::new(&desk.clock, desk.pacing);
     let mut vigil = Vigil::new(running, open.hears);
     let mut sender = Sender {

@@ -68,6 +68,7 @@ pub(super) struct When {
 /// A part under way, shared by its users' tasks.
 pub(super) struct Running {
     pub(super) part: Part,
+    n_users: u32,
     pub(super) began_ns: u64,
     pub(super) gate: Gate,
     pub(super) desk: Arc<Desk>,
@@ -148,6 +149,7 @@ impl Running {
         }));
         Arc::new(Self {
             part,
+            n_users: u32::try_from(n_users).unwrap_or(u32::MAX),
             began_ns,
             gate,
             desk: Arc::clone(desk),
@@ -170,6 +172,14 @@ impl Running {
     /// Takes the permission to send, if there is one.
     pub(super) fn may_send(&self, sent: u64) -> bool {
         !self.desk.control.is_stopping() && self.gate.pass(sent, self.desk.clock.now_ns())
+    }
+
+    /// Its time is over, or all that it may send has been let go: what is left of it is to wait. One that was halted is
+    /// not: it goes on as another part.
+    pub(super) fn is_spent(&self) -> bool {
+        let now_ns = self.desk.clock.now_ns();
+        let rest = self.gate.rest(self.n_users, self.began_ns, now_ns);
+        rest.is_none() && !*self.halted.borrow()
     }
 
     /// Lets no more through; users that wait for their time wait no longer.

@@ -106,6 +106,29 @@ impl Level {
     }
 }
 
+impl Level {
+    /// The share of the stage's time at which that share of its arrivals has been let go.
+    pub(super) fn time_share(self, share: f64) -> f64 {
+        let at = self.secs_of(share * self.mean(), 1.0);
+        if at.is_finite() {
+            at.clamp(0.0, 1.0)
+        } else {
+            share
+        }
+    }
+
+    /// As [`Level::secs_of`]; beyond its end the stage goes on at its last level, or at its mean where that is nothing.
+    fn secs_of_any(self, count: f64, secs: f64) -> f64 {
+        let beyond = count - self.mean() * secs;
+        if beyond <= 0.0 {
+            return self.secs_of(count, secs);
+        }
+        let last = self.at(1.0);
+        let rate = if last > 0.0 { last } else { self.mean() };
+        secs + beyond / rate
+    }
+}
+
 /// When each request is due, in ns from the stage's start, in order. Constant arrivals begin at 0; random ones one gap
 /// later. A ramp spans the whole stage, also one that ends by its count. At most `n_max`.
 pub(super) fn arrivals(
@@ -142,7 +165,11 @@ pub(super) fn arrivals(
             ArrivalProcess::Poisson => unit += rng.exp(1.0),
             ArrivalProcess::Gamma(shape) => unit += rng.gamma(shape),
         }
-        let Some(at_ns) = ns(rate.secs_of(unit, secs)).filter(|ns| *ns < until_ns) else {
+        let at_secs = match extent {
+            Extent::Ns(_) => rate.secs_of(unit, secs),
+            Extent::Count(_) => rate.secs_of_any(unit, secs),
+        };
+        let Some(at_ns) = ns(at_secs).filter(|ns| *ns < until_ns) else {
             break;
         };
         due.push(at_ns);
@@ -347,6 +374,24 @@ mod tests {
         let due = arrivals(ramp, ArrivalProcess::Constant, Extent::Count(60), 1, MANY);
         assert_eq!((due.len(), due[20]), (60, S), "10·1 + 40·1²/4 = 20");
         assert!(due[59] < 2 * S);
+    }
+
+    #[test]
+    fn a_falling_ramp_sends_as_many_as_were_asked() {
+        for (from, to) in [(50.0, 1.0), (50.0, 0.0)] {
+            let ramp = Level::Linear { from, to };
+            for seed in 0..20 {
+                let due = arrivals(
+                    ramp,
+                    ArrivalProcess::Poisson,
+                    Extent::Count(1_000),
+                    seed,
+                    MANY,
+                );
+                assert_eq!(due.len(), 1_000, "{from} to {to}, seed {seed}");
+                assert!(due.is_sorted());
+            }
+        }
     }
 
     #[test]

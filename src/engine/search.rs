@@ -83,18 +83,22 @@ impl Search {
         if self.n_probes >= SEARCH_MAX_PROBES {
             return None;
         }
-        let level = match (self.met, self.missed) {
-            (None, None) => self.from,
-            (None, Some(missed)) if missed <= self.from * SEARCH_FLOOR => return None,
-            (Some(met), None) if met >= self.max => return None,
-            (Some(met), None) => (met * 2.0).min(self.max),
-            (met, Some(missed)) => self.between(met.unwrap_or(0.0), missed)?,
+        let round = |level: f64| {
+            if self.over_users {
+                level
+            } else {
+                rounded(level)
+            }
         };
-        Some(if self.over_users {
-            level
-        } else {
-            rounded(level)
-        })
+        match (self.met, self.missed) {
+            (None, None) => Some(round(self.from).min(self.max)),
+            (None, Some(missed)) if missed <= self.from * SEARCH_FLOOR => None,
+            (Some(met), None) if met >= self.max => None,
+            // The largest load is tried as it was named, in however many digits.
+            (Some(met), None) if met * 2.0 * (1.0 + SEARCH_TOLERANCE) >= self.max => Some(self.max),
+            (Some(met), None) => Some(round(met * 2.0).min(self.max)),
+            (met, Some(missed)) => self.between(met.unwrap_or(0.0), missed).map(round),
+        }
     }
 
     /// The middle of what is left; `None` when it is narrow enough.
@@ -212,6 +216,11 @@ mod tests {
         let (probes, found) = run(false, 1.0, 1e9, 1e12);
         assert_eq!((probes.len(), found), (15, Some(16_300.0)), "{probes:?}");
         assert_eq!(run(false, 100.0, 50.0, 1e9).0, [50.0]);
+        // A maximum of four digits is tried once, as it was named.
+        for max in [1024.0, 1037.0] {
+            let (probes, found) = run(false, 256.0, max, 1e9);
+            assert_eq!((probes, found), (vec![256.0, 512.0, max], Some(max)));
+        }
     }
 
     #[test]

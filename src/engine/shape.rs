@@ -128,7 +128,8 @@ fn replayed(
         .iter()
         .map(|ns| scale(*ns, time_scale).saturating_sub(spot.sent.ns));
     let due_ns: Vec<u64> = due.take_while(|ns| *ns < until_ns).collect();
-    let secs = due_ns.last().map_or(1.0, |ns| *ns as f64 / 1e9).max(1e-3);
+    // Of a trace within a second, or of one row, no rate can be read; it is no flood.
+    let secs = due_ns.last().map_or(1.0, |ns| *ns as f64 / 1e9).max(1.0);
     let first_row = Some((spot.asked, spot.sent.rows));
     OpenShape {
         rate: due_ns.len() as f64 / secs,
@@ -247,13 +248,21 @@ pub(super) fn prelude_seed(seed: u64) -> u64 {
     schedule::seed_of(seed, u16::MAX)
 }
 
-/// A load that goes on when that share of it is done: a ramp goes on from where it is.
-pub(super) fn resumed(load: &Load, share: f64) -> Load {
+/// A load that goes on when that share of it is done, of its time or else of its requests: a ramp goes on from where it is.
+pub(super) fn resumed(load: &Load, share: f64, is_of_requests: bool) -> Load {
     let mut load = load.clone();
+    let is_open = load.is_open();
     if let Load::Closed { ramp, .. } | Load::Open { ramp, .. } = &mut load {
-        *ramp = ramp.map(|ramp| Ramp {
-            from: ramp.at(share),
-            ..ramp
+        *ramp = ramp.map(|ramp| {
+            let of_time = if is_open && is_of_requests {
+                Level::of(ramp.to, Some(ramp)).time_share(share)
+            } else {
+                share
+            };
+            Ramp {
+                from: ramp.at(of_time),
+                ..ramp
+            }
         });
     }
     load
@@ -311,6 +320,29 @@ mod tests {
     }
 
     #[test]
+    fn a_warm_up_before_a_trace_within_a_second_is_no_flood() {
+        let load = Load::Replay {
+            replay: "t.csv".into(),
+            time_scale: 1.0,
+            max_in_flight: None,
+            when_full: WhenFull::Queue,
+        };
+        let stage = Stage {
+            load,
+            end: StageEnd::WholeTrace(true),
+        };
+        let traced = Numbered {
+            trace: vec![0; 20],
+            ..Numbered::default()
+        };
+        let Shape::Open(shape) = of(&stage, 1, Spot::default(), &traced) else {
+            panic!("a replay is open")
+        };
+        let warm_up = shape.prelude(Quota::ForNs(10_000_000_000), 1);
+        assert!(warm_up.due_ns.len() < 300, "{}", warm_up.due_ns.len());
+    }
+
+    #[test]
     fn a_ramp_goes_on_from_where_it_is() {
         let load = Load::Open {
             rate: 50.0,
@@ -319,10 +351,20 @@ mod tests {
             max_in_flight: None,
             when_full: WhenFull::Queue,
         };
-        let Load::Open { ramp, .. } = resumed(&load, 0.5) else {
+        let Load::Open { ramp, .. } = resumed(&load, 0.5, false) else {
             panic!("it stays open")
         };
         assert_eq!(ramp, Some("linear:30..50".parse().unwrap()));
-        assert_eq!(resumed(&Load::open(5.0), 0.5), Load::open(5.0));
+        assert_eq!(resumed(&Load::open(5.0), 0.5, true), Load::open(5.0));
+        // From 0 to 100 the first half of the requests takes 0.707 of the time.
+        let mut steep = load;
+        let Load::Open { ramp, .. } = &mut steep else {
+            panic!("it is open")
+        };
+        *ramp = Some("linear:0..100".parse().unwrap());
+        let Load::Open { ramp, .. } = resumed(&steep, 0.5, true) else {
+            panic!("it stays open")
+        };
+        assert!((ramp.unwrap().from - 70.71).abs() < 0.01, "{ramp:?}");
     }
 }

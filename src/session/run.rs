@@ -153,15 +153,15 @@ struct Prepared {
 }
 
 impl Run {
-    async fn run(self, cancelled: oneshot::Receiver<()>) -> Ended {
+    async fn run(self, mut cancelled: oneshot::Receiver<()>) -> Ended {
         self.show_preparing("asking the server what it is");
         let prepared = tokio::select! {
             prepared = self.prepare() => prepared,
-            _ = cancelled => Err(vec![Issue::new("run", "stopped before anything was sent")]),
+            _ = &mut cancelled => Err(vec![Issue::new("run", "stopped before anything was sent")]),
         };
         match prepared {
             Err(issues) => Ended::Refused(issues),
-            Ok(prepared) => self.measure(prepared).await,
+            Ok(prepared) => self.measure(prepared, cancelled).await,
         }
     }
 
@@ -196,7 +196,7 @@ impl Run {
         })
     }
 
-    async fn measure(self, prepared: Prepared) -> Ended {
+    async fn measure(self, prepared: Prepared, cancelled: oneshot::Receiver<()>) -> Ended {
         let clock = Clock::new();
         let mut head = self.head(prepared.info.facts.clone(), &clock);
         head.workload = prepared.prompts.facts().clone();
@@ -233,7 +233,20 @@ impl Run {
                 notes: prepared.info.notes,
             })
             .await;
-        let Some(end) = handle.finished().await else {
+        // A stop that came before there was anything to stop still counts.
+        let switch = handle.switch();
+        let end = {
+            let finished = handle.finished();
+            tokio::pin!(finished);
+            tokio::select! {
+                end = &mut finished => end,
+                Ok(()) = cancelled => {
+                    switch.abort();
+                    finished.await
+                }
+            }
+        };
+        let Some(end) = end else {
             return Ended::Failed(
                 "the recorder broke off; the run file holds what was written until then".to_owned(),
             );

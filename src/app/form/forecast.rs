@@ -1,7 +1,7 @@
 //! What a plan will do, told before it does: requests, time, runs, and one line of words.
 
 use super::grouped;
-use crate::chart::format::clock;
+use crate::chart::format::{self, clock};
 use crate::domain::{Estimate, Load, Over, Plan, SWEEP_TOP, Stage, StageEnd, n_stages, variants};
 use crate::session;
 
@@ -22,6 +22,9 @@ pub struct Forecast {
     pub about: bool,
     /// Seconds of all runs; `None` where they depend on the server.
     pub secs: Option<f64>,
+    /// How long the request took that was sent as a test, and what all runs would take at that.
+    pub each_secs: Option<f64>,
+    estimate: Estimate,
     /// The most requests of all runs, at one a second and user where nothing else is known.
     pub bound: f64,
 }
@@ -40,6 +43,7 @@ impl Forecast {
             _ => Estimate {
                 requests: one.requests * times,
                 secs: one.secs * times,
+                in_turn: one.in_turn * times,
                 ..one
             },
         };
@@ -47,6 +51,7 @@ impl Forecast {
             runs,
             requests: (!all.has_more_requests).then(|| whole(all.requests)),
             secs: (!all.has_more_secs).then_some(all.secs),
+            estimate: all,
             bound: all.requests + plan.stages.iter().map(more_requests).sum::<f64>() * times,
             ..Self::shape_of(&plan.stages)
         }
@@ -90,8 +95,13 @@ impl Forecast {
         }
     }
 
-    /// How long it takes, if that can be told: `about 1:30`.
+    /// How long it takes, if that can be told: `about 1:30`, `about 0:36 at 148 ms a request`.
     pub fn time(&self) -> Option<String> {
+        if let (None, Some(each)) = (self.secs, self.each_secs) {
+            let all = self.estimate.secs_at(each)?;
+            let each = format::ms(each * 1e3);
+            return Some(format!("about {} at {each} a request", clock(all)));
+        }
         let secs = self.secs.filter(|secs| *secs > 0.0)?;
         let word = if self.at_most { "at most" } else { "about" };
         Some(format!("{word} {}", clock(secs)))
@@ -321,6 +331,13 @@ mod tests {
         plan.vary = vec!["workload.max_tokens=1,2,3".parse().unwrap()];
         let forecast = Forecast::of(&plan);
         assert_eq!(forecast.what(), "3 runs, 30 requests");
+        assert_eq!(forecast.time(), None, "the server decides");
+        let tested = Forecast {
+            each_secs: Some(0.25),
+            ..forecast
+        };
+        let told = "about 0:07 at 250 ms a request";
+        assert_eq!(tested.time().as_deref(), Some(told));
         let load = LoadForm {
             kind: LoadKind::Rate,
             ..LoadForm::default()

@@ -74,6 +74,7 @@ impl AppState {
                     self.info = Fetch::Ready(info.clone());
                 }
                 self.test = Fetch::Ready(*report);
+                self.refresh_forecast();
             }
             Event::RunOpened { run, entry } => {
                 self.library.add_opened(*entry);

@@ -39,7 +39,7 @@ impl AppState {
                 self.open(OpenFor::Compare, runs);
             }
             _ => {
-                self.several = runs.clone();
+                self.several.clone_from(&runs);
                 self.open(OpenFor::Several, runs);
             }
         }

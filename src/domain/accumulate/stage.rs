@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::stats;
 
 use super::super::{
-    Distribution, Goal, GoalTally, Interval, Intervals, METRICS, MetricId, N_DISTRIBUTED,
+    Distribution, Goal, GoalTally, Interval, Intervals, Load, METRICS, MetricId, N_DISTRIBUTED,
     OutcomeKind, Phase, Point, RequestRecord, Stage, StageBorder, StageEnd, StageFacts,
     StageSummary, Taken, TokenSource, Trend,
 };
@@ -58,8 +58,10 @@ pub(super) struct StageData {
     pace: Pace,
     /// First Measure start and last Measure end, of requests that ended well or failed.
     window: Option<(u64, u64)>,
-    /// Tokens of Measure requests by their own time, and those of Drain requests inside the window.
+    /// Tokens by their own time: those inside the window, and those after it and within the stage's planned time, which
+    /// count where it had all of that.
     tokens: f64,
+    late_tokens: f64,
     has_tokens: bool,
     worst_source: Option<TokenSource>,
     /// Tokens and content events of the requests whose tokens the server or a tokenizer counted.
@@ -99,6 +101,7 @@ impl StageData {
             pace: Pace::default(),
             window: None,
             tokens: 0.0,
+            late_tokens: 0.0,
             has_tokens: false,
             worst_source: None,
             counted_tokens: 0,
@@ -110,7 +113,10 @@ impl StageData {
             ok_in_time: 0,
             ended_in_time: 0,
             planned_secs: match stage.end {
-                StageEnd::DurationSecs(secs) if stage.load.is_open() => Some(secs),
+                // A trace may be over before its stage is.
+                StageEnd::DurationSecs(secs) if matches!(stage.load, Load::Open { .. }) => {
+                    Some(secs)
+                }
                 _ => None,
             },
             is_full: false,
@@ -194,11 +200,13 @@ impl StageData {
             reason = "a plan's seconds, in ns"
         )]
         let planned = self.planned_secs.map(|secs| (secs * 1e9) as u64);
-        let to = planned.map_or(to, |ns| from.saturating_add(ns));
+        let planned_to = planned.map_or(to, |ns| from.saturating_add(ns));
         for (at_ns, tokens) in tokens_by_time(record) {
             if (from..=to).contains(&at_ns) {
                 self.tokens += tokens;
                 self.has_tokens = true;
+            } else if at_ns > to && at_ns <= planned_to {
+                self.late_tokens += tokens;
             }
         }
         self.has_tokens |= record.tokens_out.is_some();
@@ -262,6 +270,8 @@ impl StageData {
         let seen = self.window.map(|(from, to)| (to - from) as f64 / 1e9);
         let secs = seen.map(|seen| full_secs.unwrap_or(seen));
         let secs = secs.filter(|secs| *secs > 0.0);
+        let late_tokens = full_secs.map_or(0.0, |_| self.late_tokens);
+        let tokens = self.tokens + late_tokens;
         let share = |n: u64, of: u64| (of > 0).then(|| n as f64 / of as f64);
         let n_ended = self.ok + self.failed;
         StageSummary {
@@ -274,7 +284,7 @@ impl StageData {
             dropped: self.dropped,
             duration_s: secs,
             request_rate: secs.map(|s| self.ok_in_time as f64 / s),
-            output_token_rate: secs.filter(|_| self.has_tokens).map(|s| self.tokens / s),
+            output_token_rate: secs.filter(|_| self.has_tokens).map(|s| tokens / s),
             error_rate: share(self.failed, n_ended),
             error_rate_ci95: stats::wilson(self.failed, n_ended),
             sent_rate: self.pace.sent_rate(full_secs),
@@ -333,6 +343,13 @@ impl StageData {
 /// How an open load's requests left, beside how they were planned.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pace {
+    all: Sends,
+    /// Without those that ended after the stage: of a stage that was paused they may have left long after it.
+    in_time: Sends,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sends {
     n_due: u64,
     n_sent: u64,
     /// First and last planned send.
@@ -348,6 +365,31 @@ impl Pace {
         let Some(due_ns) = record.due_ns.filter(|_| is_asked) else {
             return;
         };
+        self.all.push(record, due_ns);
+        if record.phase == Phase::Measure {
+            self.in_time.push(record, due_ns);
+        }
+    }
+
+    /// Planned sends per second, over the stage's time where it had all of it.
+    fn due_rate(&self, full_secs: Option<f64>) -> Option<f64> {
+        match full_secs {
+            Some(secs) => self.all.due.map(|_| self.all.n_due as f64 / secs),
+            None => self.in_time.due_rate(),
+        }
+    }
+
+    /// Requests let go per second: what was dropped is missing from them, and what left late stretches them.
+    fn sent_rate(&self, full_secs: Option<f64>) -> Option<f64> {
+        match full_secs {
+            Some(secs) => self.all.sent_rate_over(secs),
+            None => self.in_time.sent_rate(),
+        }
+    }
+}
+
+impl Sends {
+    fn push(&mut self, record: &RequestRecord, due_ns: u64) {
         let widened = |span: Option<(u64, u64)>, at: u64| {
             span.map_or((at, at), |(from, to)| (from.min(at), to.max(at)))
         };
@@ -360,23 +402,25 @@ impl Pace {
         }
     }
 
-    /// Planned sends per second, over the stage's time where it had all of it.
-    fn due_rate(&self, full_secs: Option<f64>) -> Option<f64> {
+    fn due_rate(&self) -> Option<f64> {
         let (from, to) = self.due?;
-        match full_secs {
-            Some(secs) => Some(self.n_due as f64 / secs),
-            None => rate(self.n_due, to - from),
-        }
+        rate(self.n_due, to - from)
     }
 
-    /// Requests let go per second: what was dropped is missing from them, and what left late stretches them.
-    fn sent_rate(&self, full_secs: Option<f64>) -> Option<f64> {
+    /// How long the planned sends lasted, and the real ones.
+    fn spans_ns(&self) -> Option<(u64, u64)> {
         let ((due_from, due_to), (sent_from, sent_to)) = self.due.zip(self.sent)?;
-        let (due_ns, sent_ns) = (due_to - due_from, sent_to - sent_from);
-        if let Some(secs) = full_secs {
-            let late_secs = sent_ns.saturating_sub(due_ns) as f64 / 1e9;
-            return Some(self.n_sent as f64 / (secs + late_secs));
-        }
+        Some((due_to - due_from, sent_to - sent_from))
+    }
+
+    fn sent_rate_over(&self, secs: f64) -> Option<f64> {
+        let (due_ns, sent_ns) = self.spans_ns()?;
+        let late_secs = sent_ns.saturating_sub(due_ns) as f64 / 1e9;
+        Some(self.n_sent as f64 / (secs + late_secs))
+    }
+
+    fn sent_rate(&self) -> Option<f64> {
+        let (due_ns, sent_ns) = self.spans_ns()?;
         let share = self.n_sent as f64 / self.n_due as f64;
         Some(rate(self.n_due, due_ns.max(sent_ns))? * share)
     }

@@ -446,6 +446,72 @@ fn an_open_loop_counts_each_request_that_was_due_and_rates_by_the_stage_s_time()
     assert!(stage.duration_s.unwrap() < 3.0, "{:?}", stage.duration_s);
 }
 
+/// 60 s at 1 req/s that were ended by hand after 5: what came later is no part of the 5.
+#[test]
+fn tokens_that_come_after_an_open_stage_that_ended_early_are_not_its() {
+    let mut plan = plan("1", "10");
+    plan.stages = vec![Stage {
+        load: Load::open(1.0),
+        end: StageEnd::DurationSecs(60.0),
+    }];
+    let mut acc = Accumulator::new(&plan);
+    for i in 0..6_u64 {
+        let mut r = streamed(i, 1000.0 * i as f64, 100.0, &[100.0; 4]);
+        if i == 5 {
+            r = streamed(i, 4500.0, 400.0, &[1000.0; 9]);
+            r.phase = Phase::Drain;
+        }
+        r.due_ns = Some(r.dispatched_ns);
+        r.from_due = true;
+        acc.push(&r);
+    }
+    let ended = |stopped: Option<&str>, end_ns| StageBorder {
+        stage: StageIdx(0),
+        start_ns: 0,
+        end_ns: Some(end_ns),
+        stopped: stopped.map(str::to_owned),
+        made: None,
+    };
+    acc.border(&ended(Some("Paused by hand"), 5_000 * MS));
+    let stage = acc.summaries(Detail::Full).remove(0);
+    near(stage.duration_s, 4.5);
+    near(stage.output_token_rate, 25.0 / 4.5);
+    near(stage.sent_rate, 1.0);
+    // Had it gone on to its end, they would be.
+    acc.border(&ended(None, 60_000 * MS));
+    let stage = acc.summaries(Detail::Full).remove(0);
+    near(stage.output_token_rate, 35.0 / 60.0);
+}
+
+/// A trace of 10 s in a stage of 600: its rates are those of the trace.
+#[test]
+fn a_replay_whose_trace_ends_first_is_not_diluted() {
+    let mut plan = plan("1", "10");
+    plan.stages = vec![Stage {
+        load: Load::Replay {
+            replay: "t.csv".into(),
+            time_scale: 1.0,
+            max_in_flight: None,
+            when_full: Default::default(),
+        },
+        end: StageEnd::DurationSecs(600.0),
+    }];
+    let mut acc = Accumulator::new(&plan);
+    for i in 0..=10_u64 {
+        acc.push(&streamed(i, 1000.0 * i as f64, 100.0, &[]));
+    }
+    acc.border(&StageBorder {
+        stage: StageIdx(0),
+        start_ns: 0,
+        end_ns: Some(10_200 * MS),
+        stopped: None,
+        made: None,
+    });
+    let stage = acc.summaries(Detail::Full).remove(0);
+    near(stage.duration_s, 10.1);
+    near(stage.request_rate, 11.0 / 10.1);
+}
+
 /// One user whose answers take 2.1 s each, for 10 s: its rate is that of its requests, not that of the time left over.
 #[test]
 fn a_closed_loop_s_rate_is_over_the_time_that_it_was_busy() {

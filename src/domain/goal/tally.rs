@@ -61,6 +61,9 @@ pub struct GoalTally {
 struct Count {
     within: u64,
     n: u64,
+    /// Of a goal of gaps: requests that had gaps, and requests that missed it without one.
+    n_requests: u64,
+    n_lost: u64,
 }
 
 impl GoalTally {
@@ -96,6 +99,7 @@ impl GoalTally {
                 };
                 count.within += within;
                 count.n += n;
+                count.n_requests += u64::from(n > 0);
             }
             // A request's own limit is the one that nearly all have to keep.
             if let Some(met) = met.filter(|_| self.is_strictest_share(goal)) {
@@ -133,15 +137,21 @@ impl GoalTally {
     }
 
     fn push_lost(&mut self) {
-        for count in &mut self.counts {
-            count.n += 1;
+        for (count, goal) in self.counts.iter_mut().zip(&self.goals) {
+            if is_of_gaps(goal) {
+                count.n_lost += 1;
+            } else {
+                count.n += 1;
+            }
         }
         self.good.n += 1;
     }
 
     pub fn results(&self) -> Vec<GoalResult> {
         let pairs = self.goals.iter().zip(&self.counts);
-        pairs.map(|(goal, count)| count.result(*goal)).collect()
+        pairs
+            .map(|(goal, count)| count.with_lost().result(*goal))
+            .collect()
     }
 
     /// Share of requests that meet every goal; `None` before there is one.
@@ -187,7 +197,21 @@ impl Goal {
     }
 }
 
+fn is_of_gaps(goal: &Goal) -> bool {
+    matches!(goal.metric.metric().taken, Taken::PerGap)
+}
+
 impl Count {
+    /// A request that gave no gap misses a goal of gaps by as many as the others have on the mean.
+    fn with_lost(self) -> Self {
+        let each = self.n.checked_div(self.n_requests).unwrap_or(1).max(1);
+        Self {
+            n: self.n.saturating_add(self.n_lost.saturating_mul(each)),
+            n_lost: 0,
+            ..self
+        }
+    }
+
     fn share(self) -> Option<f64> {
         (self.n > 0).then(|| self.within as f64 / self.n as f64)
     }
@@ -242,6 +266,13 @@ mod tests {
         let result = &tally.results()[0];
         assert_eq!((result.n_within, result.n), (2, 6));
         assert_eq!(tally.attainment(), Some(0.5));
+        // One that failed weighs as much as one that answered.
+        tally.push(&failed(bare(2, 0, 1), FailureKind::Reset, "gone"));
+        let result = &tally.results()[0];
+        assert_eq!((result.n_within, result.n), (2, 9));
+        let mut lost = GoalTally::new(&[goal("itl.p50:10ms")]);
+        lost.push(&failed(bare(0, 0, 1), FailureKind::Reset, "gone"));
+        assert_eq!((lost.results()[0].n_within, lost.results()[0].n), (0, 1));
     }
 
     #[test]

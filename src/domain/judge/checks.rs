@@ -159,8 +159,11 @@ fn held_of(facts: &Facts<'_>, i: usize, stage: &StageFacts) -> Option<String> {
         return None;
     };
     let users = users.get();
+    // Users that rest between their turns need not be in flight together.
+    let workload = &facts.plan.workload;
+    let rests = workload.turns > 1 && workload.think_secs > 0.0;
     let by_engine = facts.run.in_flight.iter().find(|f| f.stage == idx);
-    let held = match by_engine.and_then(|f| f.held) {
+    let held = match by_engine.filter(|_| !rests).and_then(|f| f.held) {
         Some(held) => held,
         // Said already, by its own caution.
         None if facts.stopped(idx).is_some() || stage.n == 0 => return None,

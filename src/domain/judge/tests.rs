@@ -330,6 +330,11 @@ fn fewer_users_than_asked() {
         held: Some(6),
     }];
     invalid(&case, "Only 6 of 10 users");
+    // Of conversations with pauses to think few need be in flight together; all ten sent.
+    case.plan.workload.turns = 5;
+    case.plan.workload.think_secs = 10.0;
+    let (verdict, _) = case.judge();
+    assert_eq!(verdict.reasons, Vec::<String>::new());
 }
 
 #[test]

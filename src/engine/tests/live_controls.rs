@@ -316,3 +316,96 @@ fn a_kept_moment_is_marked_once() {
         (Some(7), None)
     );
 }
+
+/// 10 a second of which each takes a second, two at once: what waits grows.
+fn backlog_plan() -> Plan {
+    let load = Load::Open {
+        rate: 10.0,
+        arrival: ArrivalProcess::Constant,
+        ramp: None,
+        max_in_flight: Some(std::num::NonZeroU32::new(2).unwrap()),
+        when_full: WhenFull::Queue,
+    };
+    plan_of(load, StageEnd::DurationSecs(1.0))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_persons_pause_is_no_wait_of_those_that_waited() {
+    let left = run(backlog_plan(), 200, async |control| {
+        wait(550).await;
+        control.pause();
+        wait(600_000).await;
+        control.resume();
+    })
+    .await;
+    // Six until the pause, and five of the rest, whose grid begins anew.
+    assert_eq!(left.records.len(), 11);
+    let waited = |r: &RequestRecord| (r.dispatched_ns - r.due_ns.unwrap()) / MS;
+    assert!(left.records.iter().all(|r| r.outcome.is_ok()));
+    let most = left.records.iter().map(waited).max().unwrap();
+    assert!(most < 2_000, "{most} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_recorded_when_a_paused_run_is_stopped() {
+    let left = run(backlog_plan(), 1_000, async |control| {
+        wait(550).await;
+        control.pause();
+        wait(5_000).await;
+        control.stop(StopReason::Person);
+    })
+    .await;
+    // Six were let go, two of which were sent.
+    assert_eq!(left.records.len(), 6);
+    assert_eq!(count(&left, |r| r.outcome == Outcome::Cancelled), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_has_nothing_more_to_let_go_is_neither_paused_nor_changed() {
+    let mut plan = backlog_plan();
+    plan.grace_secs = 3.0;
+    plan.stages.push(Stage {
+        load: Load::closed(NonZeroU32::new(1).unwrap()),
+        end: StageEnd::Requests(std::num::NonZeroU64::new(2).unwrap()),
+    });
+    let left = run(plan, 1_000, async |control| {
+        wait(1_500).await;
+        control.set_level(50.0);
+        control.pause();
+        wait(60_000).await;
+        control.resume();
+    })
+    .await;
+    // Two at a time until the grace time is over: the others are told as cut off, none is lost.
+    let of_first = |r: &&RequestRecord| r.stage == StageIdx(0);
+    let outcomes: Vec<_> = left.records.iter().filter(of_first).collect();
+    assert_eq!(outcomes.len(), 10);
+    assert!(outcomes.iter().any(|r| r.outcome == Outcome::CutOff));
+    assert!(outcomes.iter().all(|r| r.end_ns <= 4_000 * MS));
+    // The next one has the users that its plan says, whatever was wished for the first.
+    assert_eq!(stages(&left)[1].3, "Paused by hand");
+    assert_eq!(left.peak, 2);
+    assert_eq!(count(&left, |r| r.stage.0 > 0 && r.outcome.is_ok()), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_up_that_outlasts_the_grace_time_gives_up_nothing_of_the_stage() {
+    for end in [TierLength::Requests("4"), TierLength::Duration("1s")] {
+        let mut plan = plan("1", ClosedMode::Steady, end);
+        plan.warmup = Warmup::Secs(0.5);
+        plan.grace_secs = 1.0;
+        let bench = Bench::new(plan, |job| match job.phase {
+            Phase::Warmup => Act::Take(60_000),
+            _ => Act::Take(250),
+        });
+        let left = bench.run().await;
+        let measured = |r: &RequestRecord| r.phase == Phase::Measure;
+        assert_eq!(count(&left, measured), 4);
+        assert!(
+            left.records
+                .iter()
+                .filter(|r| measured(r))
+                .all(|r| r.outcome.is_ok())
+        );
+    }
+}

@@ -4,7 +4,8 @@ use super::{current, goals_words, progress};
 use crate::app::widgets::{Level, Tile};
 use crate::chart::format;
 use crate::domain::{
-    GoalVerdict, MetricId, Over, RunData, RunState, StageIdx, StageSummary, TokenSource, overall,
+    GoalVerdict, Load, MetricId, Over, RunData, RunState, StageIdx, StageSummary, TokenSource,
+    overall,
 };
 use crate::stats::least_n;
 
@@ -20,10 +21,12 @@ fn split(text: &str) -> (String, String) {
 pub fn tiles(run: &RunData, focus: Option<StageIdx>, narrow: bool) -> Vec<Tile> {
     let live = run.is_live();
     let stage = focus.and_then(|f| run.summary.stages.get(f.index()));
+    let several = run.plan().stages.len() > 1;
     let at = match stage {
-        Some(stage) if !live || focus != current(run) => stage.label.as_str(),
+        Some(stage) if several && (!live || focus != current(run)) => stage.label.as_str(),
         _ => "",
     };
+    let whose = at;
     // Seven tiles beside each other are as tight as six in a narrow window.
     let has_goals = !run.plan().goals.is_empty();
     let at = match (narrow, has_goals) {
@@ -50,6 +53,12 @@ pub fn tiles(run: &RunData, focus: Option<StageIdx>, narrow: bool) -> Vec<Tile> 
         }
     } else {
         tiles.push(requests_tile(run, stage, focus));
+    }
+    // A narrow label has no room for it.
+    if !whose.is_empty() {
+        for tile in &mut tiles {
+            tile.tip = format!("Of {whose}\n{}", tile.tip);
+        }
     }
     tiles.push(errors_tile(run, stage));
     tiles.push(verdict_tile(run, narrow, if has_goals { 18 } else { 24 }));
@@ -140,9 +149,10 @@ fn load_note(run: &RunData, stage: Option<&StageSummary>, focus: Option<StageIdx
     };
     let planned = focus.and_then(|f| run.plan().stage(f));
     match planned.filter(|s| s.load.is_open()) {
-        Some(stage) if progress(run).is_none_or(|p| focus != Some(p.stage)) => {
-            format!("asked {}", stage.load.label())
-        }
+        Some(stage) if progress(run).is_none_or(|p| focus != Some(p.stage)) => match stage.load {
+            Load::Replay { .. } => "as the trace has them".to_owned(),
+            _ => format!("asked {}", stage.load.label()),
+        },
         _ => in_flight.map_or_else(String::new, |n| {
             format!("in flight {}", format::count(f64::from(n)))
         }),
