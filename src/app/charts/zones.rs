@@ -8,6 +8,8 @@ use crate::app::widgets;
 
 /// The least space between two names.
 const APART: f32 = 6.0;
+/// The space between the caption at the left and the first name.
+const FROM_CAPTION: f32 = 8.0;
 /// A name may be wider than its zone by this.
 const OVER: f32 = 2.0;
 
@@ -36,7 +38,7 @@ pub(super) fn zone_names(
         (shortest, true),
     ] {
         let widths: Vec<f32> = words.iter().map(wide).collect();
-        let placed = place(&ends, &widths, (from, is_over));
+        let placed = place(&ends, &widths, (from + FROM_CAPTION, is_over));
         let named: Vec<(f32, String)> = placed
             .into_iter()
             .zip(words)
