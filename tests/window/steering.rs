@@ -202,6 +202,7 @@ fn an_open_loop_shows_what_was_sent_against_what_was_asked() {
     }
     for words in [
         "dropped count as missed",
+        "Goal missed; ",
         "Dropped at the in-flight limit: ",
         "Raise the limit of 30, lower the rate",
     ] {

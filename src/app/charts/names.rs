@@ -307,14 +307,7 @@ pub(super) fn end_labels(
         CEILING
     };
     let down = inward(&placed, map, top);
-    let rules: Vec<f32> = shown(pane, hidden)
-        .filter_map(|m| match &m.shape {
-            Shape::VLine { at, label, .. } if label != "now" && map.shows_x(*at) => {
-                Some(map.x(*at))
-            }
-            _ => None,
-        })
-        .collect();
+    let rules = rules_of(map, pane, hidden);
     let mut named = Vec::new();
     for ((at, words, ink), y) in labels.into_iter().zip(placed) {
         let y = y + down;
@@ -344,6 +337,15 @@ pub(super) fn end_labels(
         named.push(plate.expand2(vec2(PLATE, 0.0)));
     }
     named
+}
+
+/// Where rules stand that names must not cross.
+fn rules_of(map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) -> Vec<f32> {
+    let of = |m: &Mark| match &m.shape {
+        Shape::VLine { at, label, .. } if label != "now" && map.shows_x(*at) => Some(map.x(*at)),
+        _ => None,
+    };
+    shown(pane, hidden).filter_map(of).collect()
 }
 
 /// How far names at these places, which grow, move to stay in the plot: above and below it stand captions.

@@ -1,6 +1,6 @@
 //! The parts between the charts: head, findings, stage table, errors, and what is said while a run is prepared.
 
-use egui::{Align2, Rect, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{Align2, Rect, Response, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::columns::{self, Shown};
 use super::controls::controls_ui;
@@ -270,7 +270,10 @@ pub(super) fn table_ui(
         let top = area.top() + TABLE_HEAD + TABLE_ROW * i as f32;
         let rect = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), TABLE_ROW));
         let is_told = row.stage.is_some() && row.stage == told;
-        row_ui(ui, rect, row, (&columns, n_stages, is_told), focus);
+        let response = row_ui(ui, rect, row, (&columns, n_stages, is_told), focus);
+        if table.has_more || columns.len() < table.header.len() {
+            response.on_hover_text(&row.tip);
+        }
         if i + 1 < table.rows.len() {
             let edge = Stroke::new(1.0, theme.line_faint);
             ui.painter()
@@ -285,7 +288,7 @@ fn row_ui(
     row: &StageRow,
     (columns, n_stages, is_told): (&[Shown], usize, bool),
     focus: &mut Option<StageIdx>,
-) {
+) -> Response {
     let theme = Theme::of(ui);
     let sense = if row.stage.is_some() && !row.is_ahead {
         Sense::click()
@@ -299,7 +302,7 @@ fn row_ui(
     let in_focus = row.stage.is_some() && *focus == row.stage;
     response.widget_info(|| WidgetInfo::selected(Role::Row, true, in_focus, &row.tip));
     if !ui.is_rect_visible(rect) {
-        return;
+        return response;
     }
     let painter = ui.painter();
     let ground = rect.shrink2(vec2(1.0, 0.0));
@@ -311,18 +314,7 @@ fn row_ui(
         painter.rect_filled(ground, 0.0, theme.hover.gamma_multiply(0.5));
     }
     let y = rect.center().y;
-    let swatch = pos2(rect.left() + 17.0, y);
-    match row.stage {
-        Some(stage) => {
-            let faint = if row.is_ahead { 0.5 } else { 1.0 };
-            let color = theme.stage(stage.index(), n_stages).gamma_multiply(faint);
-            let square = Rect::from_center_size(swatch, vec2(10.0, 10.0));
-            painter.rect_filled(square, 2.0, color);
-        }
-        None => {
-            painter.circle_stroke(swatch, 4.0, Stroke::new(1.5, theme.text));
-        }
-    }
+    swatch_ui(ui, rect, row, n_stages);
     let at = pos2(rect.left() + 30.0, y);
     widgets::text(
         painter,
@@ -341,4 +333,23 @@ fn row_ui(
         widgets::text(painter, pos2(x, y), to, &cell.words, Text::Body, ink);
     }
     widgets::focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
+    response
+}
+
+/// A stage's square, or the ring of the cold requests.
+fn swatch_ui(ui: &Ui, rect: Rect, row: &StageRow, n_stages: usize) {
+    let theme = Theme::of(ui);
+    let painter = ui.painter();
+    let swatch = pos2(rect.left() + 17.0, rect.center().y);
+    match row.stage {
+        Some(stage) => {
+            let faint = if row.is_ahead { 0.5 } else { 1.0 };
+            let color = theme.stage(stage.index(), n_stages).gamma_multiply(faint);
+            let square = Rect::from_center_size(swatch, vec2(10.0, 10.0));
+            painter.rect_filled(square, 2.0, color);
+        }
+        None => {
+            painter.circle_stroke(swatch, 4.0, Stroke::new(1.5, theme.text));
+        }
+    }
 }

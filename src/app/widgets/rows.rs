@@ -1,6 +1,6 @@
 //! A table in a card: a header, rows of 24, text columns at the left and numbers at the right.
 
-use egui::{Align2, Color32, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Color32, Painter, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::{button::focus_ring, paint};
 use crate::app::theme::{Text, Theme, radius};
@@ -153,6 +153,26 @@ fn row_ui(
         let square = Rect::from_center_size(center, vec2(10.0, 10.0));
         painter.rect_filled(square, 2.0, theme.stage(stage, n));
     }
+    let is_cut = cells_ui(painter, theme, (row, y), columns, lit);
+    if i + 1 < table.rows.len() {
+        let edge = Stroke::new(1.0, theme.line_faint);
+        painter.hline(rect.x_range().shrink(SIDE), rect.bottom() - 0.5, edge);
+    }
+    focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
+    if is_cut {
+        return response.on_hover_text(words).clicked();
+    }
+    response.clicked()
+}
+
+/// Draws a row's cells; gives back whether any of them is cut.
+fn cells_ui(
+    painter: &Painter,
+    theme: &Theme,
+    (row, y): (&TableRow, f32),
+    columns: &[Column],
+    lit: bool,
+) -> bool {
     let mut is_cut = false;
     for (k, (cell, (x, anchor, width))) in row.cells.iter().zip(columns).enumerate() {
         let kind = if k == 0 { Text::Strong } else { Text::Body };
@@ -168,15 +188,7 @@ fn row_ui(
             *width,
         );
     }
-    if i + 1 < table.rows.len() {
-        let edge = Stroke::new(1.0, theme.line_faint);
-        painter.hline(rect.x_range().shrink(SIDE), rect.bottom() - 0.5, edge);
-    }
-    focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
-    if is_cut {
-        return response.on_hover_text(words).clicked();
-    }
-    response.clicked()
+    is_cut
 }
 
 /// As wide as their words, and what is left shared by all; where they have no room the widest are cut.

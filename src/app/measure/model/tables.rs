@@ -171,6 +171,14 @@ fn goals(run: &RunData) -> Table {
             row.cells.push(lost_cell(stage, row.stage.is_some()));
         }
     }
+    Table {
+        header: goals_header(has_lost),
+        n_text: 2,
+        rows,
+    }
+}
+
+fn goals_header(has_lost: bool) -> Vec<String> {
     let mut names = vec![
         "Stage",
         "Goal",
@@ -183,11 +191,7 @@ fn goals(run: &RunData) -> Table {
     if has_lost {
         names.push("Counted as missed");
     }
-    Table {
-        header: header(&names),
-        n_text: 2,
-        rows,
-    }
+    header(&names)
 }
 
 /// What no latency was measured of and misses every goal, on a stage's first row.
