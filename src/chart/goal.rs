@@ -2,12 +2,15 @@
 //!
 //! In the charts of a distribution the tint is the region that a curve must not enter: left of the goal's share and beyond
 //! its limit. A curve that touches it misses the goal, and one that does not meets it.
+//!
+//! A limit far from all values has its true place too, beyond the axis: whoever draws names it at the plot's edge, and the
+//! tint is the whole plot or none of it.
 
 use crate::domain::{Better, Goal, MetricId, RunData};
 
 use super::{Axis, Colour, LabelSide, Mark, Rule, Shape, format};
 
-/// A limit further than this factor from all values would press them together: it is left to the tables.
+/// A limit further than this factor from all values would press them together: the axis does not reach to it.
 const REACH: f64 = 5.0;
 const ALL: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
@@ -84,66 +87,77 @@ fn line_up(goal: &Goal, x: &Axis) -> Mark {
     Mark::new(Colour::Ok, shape)
 }
 
-fn is_on(axis: &Axis, goal: &Goal) -> bool {
-    let at = axis.place(goal.limit);
-    (axis.range.0..=axis.range.1).contains(&at)
-}
-
-/// Of a chart whose y axis is the metric: a line at each limit, and a tint where the strictest goal is met.
+/// Of a chart whose y axis is the metric: a line at each limit, and a tint where the strictest goal is met. Where that
+/// is nowhere on the axis the whole plot has the tint of a goal missed.
 pub(super) fn over_load(goals: &[Goal], y: &Axis) -> Vec<Mark> {
-    let shown: Vec<&Goal> = goals.iter().filter(|g| is_on(y, g)).collect();
-    let strictest = shown.iter().max_by(|a, b| a.share.total_cmp(&b.share));
-    let tint = strictest.map(|g| zone(Colour::Ok, ALL, side(g, y.place(g.limit), true)));
+    let strictest = goals.iter().max_by(|a, b| a.share.total_cmp(&b.share));
+    let tint = strictest.map(|g| {
+        let at = y.place(g.limit);
+        if is_all_missed(g, at, y) {
+            zone(Colour::Caution, ALL, side(g, at, false))
+        } else {
+            zone(Colour::Ok, ALL, side(g, at, true))
+        }
+    });
     tint.into_iter()
-        .chain(shown.iter().map(|g| line_across(g, y)))
+        .chain(goals.iter().map(|g| line_across(g, y)))
         .collect()
 }
 
-/// Lines alone, where the values are single requests.
+fn is_all_missed(goal: &Goal, at: f64, axis: &Axis) -> bool {
+    match goal.metric.metric().better {
+        Better::Lower => at < axis.range.0,
+        Better::Higher => at > axis.range.1,
+    }
+}
+
+/// Lines alone, where what is drawn is not what the goal speaks of.
 pub(super) fn lines(goals: &[Goal], y: &Axis) -> Vec<Mark> {
-    let shown = goals.iter().filter(|g| is_on(y, g));
-    shown.map(|g| line_across(g, y)).collect()
+    goals.iter().map(|g| line_across(g, y)).collect()
+}
+
+/// Of single requests, or of their course over time: everything beyond the limit.
+pub(super) fn over_values(goals: &[Goal], y: &Axis) -> Vec<Mark> {
+    let of = |g: &Goal| {
+        let beyond = side(g, y.place(g.limit), false);
+        [zone(Colour::Caution, ALL, beyond), line_across(g, y)]
+    };
+    goals.iter().flat_map(of).collect()
 }
 
 /// Of a histogram: everything beyond the limit.
 pub(super) fn over_histogram(goals: &[Goal], x: &Axis) -> Vec<Mark> {
-    let shown = goals.iter().filter(|g| is_on(x, g));
-    shown
-        .flat_map(|g| {
-            let beyond = side(g, x.place(g.limit), false);
-            [zone(Colour::Caution, beyond, ALL), line_up(g, x)]
-        })
-        .collect()
+    let of = |g: &Goal| {
+        let beyond = side(g, x.place(g.limit), false);
+        [zone(Colour::Caution, beyond, ALL), line_up(g, x)]
+    };
+    goals.iter().flat_map(of).collect()
 }
 
 /// Of an ECDF: beyond the limit and short of the share.
 pub(super) fn over_ecdf(goals: &[Goal], x: &Axis) -> Vec<Mark> {
-    let shown = goals.iter().filter(|g| is_on(x, g));
-    shown
-        .flat_map(|g| {
-            let beyond = side(g, x.place(g.limit), false);
-            let short_of = match g.metric.metric().better {
-                Better::Lower => (f64::NEG_INFINITY, g.share),
-                Better::Higher => (1.0 - g.share, f64::INFINITY),
-            };
-            [zone(Colour::Caution, beyond, short_of), line_up(g, x)]
-        })
-        .collect()
+    let of = |g: &Goal| {
+        let beyond = side(g, x.place(g.limit), false);
+        let short_of = match g.metric.metric().better {
+            Better::Lower => (f64::NEG_INFINITY, g.share),
+            Better::Higher => (1.0 - g.share, f64::INFINITY),
+        };
+        [zone(Colour::Caution, beyond, short_of), line_up(g, x)]
+    };
+    goals.iter().flat_map(of).collect()
 }
 
 /// Of a percentile plot: beyond the limit at quantiles that the goal speaks of.
 pub(super) fn over_percentiles(goals: &[Goal], x: &Axis, y: &Axis) -> Vec<Mark> {
-    let shown = goals.iter().filter(|g| is_on(y, g));
-    shown
-        .flat_map(|g| {
-            let beyond = side(g, y.place(g.limit), false);
-            let asked = match g.metric.metric().better {
-                Better::Lower => (f64::NEG_INFINITY, x.place(g.share)),
-                Better::Higher => (x.place(1.0 - g.share), f64::INFINITY),
-            };
-            [zone(Colour::Caution, asked, beyond), line_across(g, y)]
-        })
-        .collect()
+    let of = |g: &Goal| {
+        let beyond = side(g, y.place(g.limit), false);
+        let asked = match g.metric.metric().better {
+            Better::Lower => (f64::NEG_INFINITY, x.place(g.share)),
+            Better::Higher => (x.place(1.0 - g.share), f64::INFINITY),
+        };
+        [zone(Colour::Caution, asked, beyond), line_across(g, y)]
+    };
+    goals.iter().flat_map(of).collect()
 }
 
 #[cfg(test)]
@@ -197,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn over_load_the_strictest_goal_has_the_zone_and_far_limits_are_left_out() {
+    fn over_load_the_strictest_goal_has_the_zone_and_an_axis_reaches_to_near_limits_only() {
         let goals = [goal("e2e.p50:1000ms"), goal("e2e.p95:5000ms")];
         let y = Axis::new("", AxisKind::LogMs, (2.0, 4.0));
         let marks = over_load(&goals, &y);
@@ -207,5 +221,36 @@ mod tests {
         let values = || [50.0, 200.0].into_iter();
         assert_eq!(limits_near(&goals, values()), [1000.0]);
         assert!(limits_near(&goals, std::iter::empty()).is_empty());
+    }
+
+    #[test]
+    fn a_limit_beyond_the_axis_keeps_its_line_and_tints_all_or_nothing() {
+        let axis = Axis::new("", AxisKind::LogMs, (2.0, 3.0));
+        let far = |text: &str| [goal(text)];
+        let covers = |z: (f64, f64)| z.0 <= 2.0 && z.1 >= 3.0;
+        let is_outside = |z: (f64, f64)| z.1 <= 2.0 || z.0 >= 3.0;
+        let (missed, met) = (far("e2e.p95:5ms"), far("e2e.p95:600s"));
+        for (marks, is_x) in [
+            (over_histogram(&missed, &axis), true),
+            (over_ecdf(&missed, &axis), true),
+            (over_values(&missed, &axis), false),
+            (over_load(&missed, &axis), false),
+        ] {
+            let (x, y) = zones(&marks)[0];
+            assert_eq!(marks[0].colour, Colour::Caution);
+            assert!(covers(if is_x { x } else { y }), "{marks:?}");
+            assert_eq!(marks.len(), 2);
+        }
+        for (marks, is_x) in [
+            (over_histogram(&met, &axis), true),
+            (over_ecdf(&met, &axis), true),
+            (over_values(&met, &axis), false),
+        ] {
+            let (x, y) = zones(&marks)[0];
+            assert!(is_outside(if is_x { x } else { y }), "{marks:?}");
+            assert_eq!(marks.len(), 2);
+        }
+        let marks = over_load(&met, &axis);
+        assert!(marks[0].colour == Colour::Ok && covers(zones(&marks)[0].1));
     }
 }

@@ -62,6 +62,8 @@ pub struct Pane {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LegendEntry {
     pub name: String,
+    /// For a narrow card; the same as the name where there is no shorter one.
+    pub short: String,
     pub colour: Colour,
     pub swatch: Swatch,
 }
@@ -95,7 +97,7 @@ pub enum Colour {
     Failure,
     /// `line.strong`.
     Rule,
-    /// A goal's line, and the zone in which it is met.
+    /// A goal's line, and the zone in which it is met. A goal's rule may lie beyond the axis: it is drawn at the plot's edge.
     Ok,
     /// The zone in which a goal is missed.
     Caution,
@@ -270,10 +272,19 @@ impl Mark {
 
 impl LegendEntry {
     fn new(name: impl Into<String>, colour: Colour, swatch: Swatch) -> Self {
+        let name = name.into();
         Self {
-            name: name.into(),
+            short: name.clone(),
+            name,
             colour,
             swatch,
+        }
+    }
+
+    fn short(self, short: &str) -> Self {
+        Self {
+            short: short.to_owned(),
+            ..self
         }
     }
 }

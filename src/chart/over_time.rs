@@ -78,6 +78,8 @@ impl Throughput {
 const MAX_POINTS: usize = 120;
 const UPPER_SHARE: f32 = 0.68;
 const TITLE: &str = "Throughput over time";
+/// Of the run's time, at the right: lines end there with their names.
+const NAMES_ROOM: f64 = 0.12;
 /// Of a slot: a point that covers less is left out.
 const LEAST_COVERED: f64 = 0.5;
 /// Places for a × beside each other on the rail: more would be a bar.
@@ -175,12 +177,16 @@ pub fn over_time(run: &RunData, what: Throughput, id: MetricId) -> Chart {
     upper_marks.extend(marks);
     upper_marks.extend(moments(run, true));
     let has_rail = upper_marks.iter().any(is_on_rail);
+    let room = match what {
+        Throughput::Sent | Throughput::Latency => NAMES_ROOM,
+        _ => 0.01,
+    };
     Chart {
         title: TITLE.to_owned(),
         x: Axis::new(
             "",
             AxisKind::Time,
-            (-0.02 * clock.end_secs, clock.end_secs * 1.01),
+            (-0.02 * clock.end_secs, clock.end_secs * (1.0 + room)),
         ),
         panes: vec![
             Pane {
@@ -312,7 +318,7 @@ fn latency_pane(run: &RunData, clock: &Clock, id: MetricId) -> Option<(Axis, Vec
     let limits = goal::limits_near(&goals, values.clone());
     let caption = Throughput::Latency.caption(id);
     let y = value_axis(id, caption, values.chain(limits))?;
-    let mut marks = goal::lines(&goals, &y);
+    let mut marks = goal::over_values(&goals, &y);
     for (points, colour, width, name) in [
         (p95, Colour::Secondary, 1.0, "p95"),
         (p50, Colour::Primary, 1.5, "p50"),

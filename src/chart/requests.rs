@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{MetricId, OutcomeKind, Phase, Point, RunData, Unit};
+use crate::domain::{Goal, MetricId, OutcomeKind, Phase, Point, RunData, Unit};
 
 use super::axis::top_above;
 use super::distribution::{log_caption, value_axis};
@@ -141,7 +141,7 @@ fn dots(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
     let axis = value_axis(id, log_caption(id), values.chain(limits));
     let y = axis.unwrap_or_else(|| Axis::new(log_caption(id), AxisKind::LogMs, (0.0, 3.0)));
     let mut legend = Vec::new();
-    let mut marks = goal::lines(&goals, &y);
+    let mut marks = goal::over_values(&goals, &y);
     let n_goals = marks.len();
     let place = |p: &Point| Some([p.seq as f64, y.place(p.value(id)?.max(1e-3))]);
     let of_phase = |phase: Phase| {
@@ -274,19 +274,29 @@ fn parts(point: &Point, id: MetricId) -> Option<[f64; 3]> {
     Some([queue, first_token - queue, whole - first_token])
 }
 
-fn stacked(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
-    let ok: Vec<&Point> = points.iter().copied().filter(|p| is_ok(p)).collect();
+/// The end of the axis: it holds the warm requests and the goals that are near.
+fn top_of(ok: &[&Point], id: MetricId, goals: &[Goal]) -> f64 {
     let most = |is_cold: bool| {
         ok.iter()
             .filter(|p| (p.phase == Phase::Cold) == is_cold)
             .filter_map(|p| p.value(id))
             .fold(0.0, f64::max)
     };
+    // Near the warm ones: a cold start's limit would press those together.
+    let warm = ok.iter().filter(|p| p.phase != Phase::Cold);
+    let limits = goal::limits_near(goals, warm.filter_map(|p| p.value(id)));
+    let limit = limits.into_iter().fold(0.0, f64::max);
     // A cold start may be a hundred times a warm one: it is cut at the top and carries its value.
-    let top = match (most(false), most(true)) {
+    match (most(false).max(limit), most(true)) {
         (warm, cold) if warm > 0.0 && cold > 3.0 * warm => top_above(warm * 1.3),
         (warm, cold) => top_above(warm.max(cold)),
-    };
+    }
+}
+
+fn stacked(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
+    let ok: Vec<&Point> = points.iter().copied().filter(|p| is_ok(p)).collect();
+    let goals = goals_of(run, id);
+    let top = top_of(&ok, id, &goals);
     let kinds = [
         ("queue", Colour::PartQueue),
         ("wait", Colour::PartWait),
@@ -330,7 +340,7 @@ fn stacked(run: &RunData, points: &[&Point], id: MetricId) -> Chart {
         AxisKind::Ms,
         (0.0, top * 1.02),
     );
-    marks.extend(goal::lines(&goals_of(run, id), &y));
+    marks.extend(goal::over_values(&goals, &y));
     Chart {
         panes: vec![Pane {
             has_rail: true,

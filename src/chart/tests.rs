@@ -1,3 +1,4 @@
+mod goals;
 mod loads;
 
 use std::sync::Arc;
@@ -109,7 +110,10 @@ fn sound(chart: &Chart) {
         assert!(!pane.y.caption.is_empty());
         for mark in &pane.marks {
             assert!(mark.series.is_none_or(|s| s < chart.legend.len()));
-            sound_shape(&mark.shape, chart, pane);
+            // A goal may lie beyond.
+            if mark.colour != Colour::Ok {
+                sound_shape(&mark.shape, chart, pane);
+            }
         }
     }
 }

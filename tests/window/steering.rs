@@ -184,7 +184,7 @@ fn probes_turns_and_visitors_stand_in_tables() {
     harness.run_steps(2);
     assert!(has(&harness, "By turn chart: TTFT by turn, log scale"));
     assert!(has(&harness, "Turn 6: n 49, TTFT p50 215 ms"));
-    harness.get_by_label("Beside").click();
+    harness.get_by_label("Mixed traffic").click();
     harness.run_steps(2);
     assert!(has(&harness, "Uploads: n 96, Failed 2, p50 61 ms"));
 }
@@ -200,6 +200,17 @@ fn an_open_loop_shows_what_was_sent_against_what_was_asked() {
     ] {
         assert!(has(&harness, words), "{words}");
     }
+    for words in [
+        "dropped count as missed",
+        "Goal missed; ",
+        "Dropped at the in-flight limit: ",
+        "Raise the limit of 30, lower the rate",
+    ] {
+        assert!(has(&harness, words), "{words}");
+    }
+    harness.get_by_label("Goals").click();
+    harness.run_steps(2);
+    assert!(has(&harness, "Counted as missed "));
     harness.get_by_label("asked").click();
     harness.run_steps(2);
     assert!(has(&harness, "TTFT by req/s asked, log scale"));

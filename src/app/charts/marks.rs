@@ -1,14 +1,15 @@
 //! How each mark of a chart is drawn.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use egui::{Align2, Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
+use egui::{Color32, Painter, Pos2, Rect, Shape as Paint, Stroke, Ui, pos2, vec2};
 use egui_plot::{FilledArea, Line, PlotPoints, PlotUi, Polygon};
 
 use super::names::{columns_spread, dot_label, end_labels, hline_names, rail_name, rule_names};
+use super::zones::zone_names;
 use super::{CAPTION_Y, PLOT_TOP, RAIL, ink, pane::Map};
-use crate::app::theme::{Text, Theme};
-use crate::app::widgets;
+use crate::app::theme::Theme;
 use crate::chart::{Colour, Dot, Mark, Pane, Rule, Shape};
 
 fn fill(theme: &Theme, colour: Colour) -> f32 {
@@ -85,15 +86,21 @@ pub(super) fn items(plot: &mut PlotUi<'_>, theme: &Theme, mark: &Mark) {
     }
 }
 
-/// What lies under the lines: zones of stages, a goal's zone.
-pub(super) fn under(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>, names: bool) {
+/// What lies under the lines: zones of stages, a goal's zone. `names_from`: where their names may begin, if they have any.
+pub(super) fn under(
+    ui: &Ui,
+    pane: &Pane,
+    map: &Map,
+    hidden: &BTreeSet<usize>,
+    names_from: Option<f32>,
+) {
     let theme = Theme::of(ui);
-    let mut taken = f32::NEG_INFINITY;
     for mark in shown(pane, hidden) {
         if let Shape::Zone { x, y } = &mark.shape {
             goal_zone(ui, map, ink(theme, mark.colour), (*x, *y));
         }
     }
+    let mut zones = Vec::new();
     for mark in shown(pane, hidden) {
         let Shape::Span { from, to, label } = &mark.shape else {
             continue;
@@ -109,20 +116,17 @@ pub(super) fn under(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>, n
         let zone = Rect::from_min_max(pos2(left, map.rect.top()), pos2(right, map.rect.bottom()));
         ui.painter()
             .rect_filled(zone, 0.0, color.gamma_multiply(theme.fill_zone));
-        if !names || label.is_empty() {
+        if names_from.is_none() || label.is_empty() {
             continue;
         }
         let edge = Rect::from_min_max(zone.min - vec2(0.0, 1.0), pos2(right, zone.top() + 1.0));
         ui.painter().rect_filled(edge, 0.0, color);
+        zones.push(((left, right), label.as_str()));
+    }
+    if let Some(from) = names_from {
         let rail = if pane.has_rail { RAIL } else { 0.0 };
         let y = map.rect.top() - rail - PLOT_TOP + CAPTION_Y;
-        taken = zone_name(
-            ui,
-            label,
-            (left, right),
-            y,
-            taken.max(map.rect.left() + 24.0),
-        );
+        zone_names(ui.painter(), theme, zones, (from, y));
     }
 }
 
@@ -152,24 +156,6 @@ fn goal_zone(ui: &Ui, map: &Map, color: Color32, (x, y): ((f64, f64), (f64, f64)
     }
 }
 
-/// The zone's name above it: whole, or its first word, or none, as there is room.
-fn zone_name(ui: &Ui, label: &str, (left, right): (f32, f32), y: f32, taken: f32) -> f32 {
-    let theme = Theme::of(ui);
-    let painter = ui.painter();
-    let short = label.split(' ').next().unwrap_or(label);
-    let kind = Text::CaptionStrong;
-    let place = pos2(f32::midpoint(left, right), y);
-    for words in [label, short] {
-        let half = widgets::text_width(painter, words, kind) / 2.0;
-        let fits = half * 2.0 <= right - left + 2.0 && place.x - half > taken + 6.0;
-        if fits {
-            let ink = theme.secondary;
-            return widgets::text(painter, place, Align2::CENTER_CENTER, words, kind, ink).right();
-        }
-    }
-    taken
-}
-
 /// What lies over the lines: dots, rules, labels.
 pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
     let theme = Theme::of(ui);
@@ -180,14 +166,22 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         match &mark.shape {
             Shape::VLine {
                 at, label, style, ..
-            } if map.shows_x(*at) => vline(painter, theme, map, (*at, color), label, *style),
+            } => {
+                if let Some((x, _)) = rule_x(map, mark, *at) {
+                    vline(painter, theme, map, (x, color), label, *style);
+                }
+            }
             Shape::Line {
                 points,
                 width,
                 is_dashed: true,
                 ..
             } => dashes(&inside, map, points, Stroke::new(*width, color)),
-            Shape::HLine { at, style, .. } => hline(painter, map, (*at, color), *style),
+            Shape::HLine { at, style, .. } => {
+                if let Some((y, _)) = rule_y(map, mark, *at) {
+                    hline(painter, map, (y, color), *style);
+                }
+            }
             _ => {}
         }
     }
@@ -215,11 +209,11 @@ pub(super) fn over(ui: &Ui, pane: &Pane, map: &Map, hidden: &BTreeSet<usize>) {
         }
     }
     let mut taken = Vec::new();
-    for label in columns_spread(labelled) {
+    for label in columns_spread(map, labelled) {
         dot_label(painter, theme, map, label, &mut taken);
     }
-    let named = hline_names(painter, theme, map, pane, hidden, &taken);
-    end_labels(painter, theme, map, pane, hidden);
+    let mut named = hline_names(painter, theme, map, pane, hidden, &taken);
+    named.extend(end_labels(painter, theme, map, pane, hidden));
     rule_names(painter, theme, map, pane, hidden, named);
 }
 
@@ -253,6 +247,28 @@ fn dashed(painter: &Painter, ends: [Pos2; 2], stroke: Stroke, dash: f32) {
     painter.extend(Paint::dashed_line(&ends, stroke, dash, dash));
 }
 
+/// Where a rule stands, and whether it lies beyond: a goal outside the plot stands at the edge nearest to it.
+pub(super) fn rule_x(map: &Map, mark: &Mark, at: f64) -> Option<(f32, Ordering)> {
+    at_edge(mark, map.x(at), (map.rect.left(), map.rect.right()))
+}
+
+/// As [`rule_x`]: [`Ordering::Less`] is above.
+pub(super) fn rule_y(map: &Map, mark: &Mark, at: f64) -> Option<(f32, Ordering)> {
+    at_edge(mark, map.y(at), (map.rect.top(), map.rect.bottom()))
+}
+
+fn at_edge(mark: &Mark, at: f32, (low, high): (f32, f32)) -> Option<(f32, Ordering)> {
+    // A hair beyond the edge is rounding.
+    const HAIR: f32 = 0.01;
+    let beyond = match at {
+        at if at < low - HAIR => Ordering::Less,
+        at if at > high + HAIR => Ordering::Greater,
+        _ => Ordering::Equal,
+    };
+    let is_shown = beyond.is_eq() || mark.colour == Colour::Ok;
+    (is_shown && !at.is_nan()).then(|| (at.clamp(low, high), beyond))
+}
+
 /// The colour of a rule; now is where a person is.
 pub(super) fn rule_ink(theme: &Theme, label: &str, color: Color32) -> Color32 {
     if label == "now" { theme.accent } else { color }
@@ -262,11 +278,11 @@ fn vline(
     painter: &Painter,
     theme: &Theme,
     map: &Map,
-    (at, color): (f64, Color32),
+    (x, color): (f32, Color32),
     label: &str,
     style: Rule,
 ) {
-    let x = map.x(at).round() + 0.5;
+    let x = x.round() + 0.5;
     let ends = [pos2(x, map.rect.top()), pos2(x, map.rect.bottom())];
     let stroke = Stroke::new(1.0, rule_ink(theme, label, color));
     match style {
@@ -281,11 +297,7 @@ fn vline(
     }
 }
 
-fn hline(painter: &Painter, map: &Map, (at, color): (f64, Color32), style: Rule) {
-    let y = map.y(at);
-    if y < map.rect.top() || y > map.rect.bottom() {
-        return;
-    }
+fn hline(painter: &Painter, map: &Map, (y, color): (f32, Color32), style: Rule) {
     let y = y.round() + 0.5;
     let stroke = Stroke::new(1.0, color);
     let ends = [pos2(map.rect.left(), y), pos2(map.rect.right(), y)];

@@ -4,10 +4,13 @@
 //! lines and areas; text, dots and grids are painted over its frame, since it would move or drop them.
 
 mod hover;
+mod legend;
 mod marks;
 mod names;
 mod pane;
 mod table;
+mod units;
+mod zones;
 
 use std::collections::BTreeSet;
 
@@ -16,7 +19,7 @@ use egui::{Align2, Color32, Rect, Role, Sense, StrokeKind, Ui, UiBuilder, Widget
 use crate::app::icons;
 use crate::app::theme::{Text, Theme, radius};
 use crate::app::widgets;
-use crate::chart::{AxisKind, Chart, Colour, LegendEntry, Swatch};
+use crate::chart::{AxisKind, Chart, Colour};
 
 /// Height of a card's title row.
 pub const HEADER: f32 = 40.0;
@@ -184,7 +187,7 @@ impl<'a> ChartFrame<'a> {
         let has_zones = pane::has_zone_names(self.chart);
         let caption_end = pane::caption(ui, rect, self.chart);
         if !has_zones {
-            legend(ui, rect, caption_end, &self.chart.legend, &mut state.hidden);
+            legend::legend_ui(ui, rect, caption_end, &self.chart.legend, &mut state.hidden);
         }
         let response = ui.interact(area, ui.scope_id().with("plot"), Sense::hover());
         let words = format!(
@@ -195,7 +198,7 @@ impl<'a> ChartFrame<'a> {
         zoom(ui, &response, area, self.chart, state);
         let x = state.zoom.unwrap_or(self.chart.x.range);
         let maps = pane::layout(self.chart, area, x);
-        pane::draw(ui, self.chart, &maps, &state.hidden, name);
+        pane::draw(ui, self.chart, &maps, &state.hidden, (name, caption_end));
         let is_time = self.chart.x.kind == AxisKind::Time;
         if let Some(pointer) = response.hover_pos()
             && let Some(map) = maps.first()
@@ -328,111 +331,5 @@ pub fn ink(theme: &Theme, colour: Colour) -> Color32 {
         Colour::PartQueue => theme.line_strong.gamma_multiply(0.4),
         Colour::Ok => theme.ok,
         Colour::Caution => theme.caution,
-    }
-}
-
-fn legend(
-    ui: &Ui,
-    card: Rect,
-    caption_end: f32,
-    entries: &[LegendEntry],
-    hidden: &mut BTreeSet<usize>,
-) {
-    let theme = Theme::of(ui);
-    let room = card.right() - SIDE - caption_end - 10.0;
-    let (names, between) = legend_names(ui, entries, room);
-    let can_switch = entries
-        .iter()
-        .filter(|e| e.swatch == Swatch::Square)
-        .count()
-        > 1;
-    let y = card.top() + CAPTION_Y;
-    let mut x = card.right() - SIDE;
-    for (i, (entry, name)) in entries.iter().zip(&names).enumerate().rev() {
-        let width = widgets::text_width(ui.painter(), name, Text::Caption);
-        let area = Rect::from_min_max(pos2(x - width - 14.0, y - 9.0), pos2(x, y + 9.0));
-        let off = hidden.contains(&i);
-        let sense = if can_switch {
-            Sense::click()
-        } else {
-            Sense::hover()
-        };
-        let response = ui.interact(area, ui.scope_id().with(("legend", i)), sense);
-        if response.clicked() && !hidden.remove(&i) {
-            hidden.insert(i);
-        }
-        let faint = if off { 0.3 } else { 1.0 };
-        let color = ink(theme, entry.colour).gamma_multiply(faint);
-        swatch(ui, pos2(area.left() + 4.5, y), entry.swatch, color);
-        let words = if off {
-            theme.disabled
-        } else if response.hovered() && can_switch {
-            theme.text
-        } else {
-            theme.secondary
-        };
-        let at = pos2(area.left() + 14.0, y);
-        widgets::text(
-            ui.painter(),
-            at,
-            Align2::LEFT_CENTER,
-            name,
-            Text::Caption,
-            words,
-        );
-        widgets::focus_ring(ui, &response, area.expand2(vec2(2.0, 0.0)), radius::INNER);
-        if can_switch {
-            let label = format!("Show {}", entry.name);
-            response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, !off, &label));
-        }
-        x = area.left() - between;
-    }
-}
-
-/// The entries' names and the space between them: closer, without their unit, and at last without names, as there is room.
-fn legend_names(ui: &Ui, entries: &[LegendEntry], room: f32) -> (Vec<String>, f32) {
-    const TIGHT: f32 = 7.0;
-    let needs = |names: &[String], between: f32| -> f32 {
-        let width = |name: &String| widgets::text_width(ui.painter(), name, Text::Caption);
-        let words: f32 = names.iter().map(|name| width(name) + 14.0).sum();
-        words + between * names.len().saturating_sub(1) as f32
-    };
-    let names: Vec<String> = entries.iter().map(|e| e.name.clone()).collect();
-    let short: Vec<String> = names
-        .iter()
-        .map(|name| {
-            let is_level = name.ends_with(" user") || name.ends_with(" users");
-            let first = name.split(' ').next().filter(|_| is_level);
-            first.unwrap_or(name).to_owned()
-        })
-        .collect();
-    let few = entries.len() <= 4;
-    for (names, between) in [
-        (&names, SIDE),
-        (&names, TIGHT),
-        (&short, SIDE),
-        (&short, TIGHT),
-    ] {
-        if needs(names, between) <= room && (few || names == &short) {
-            return (names.clone(), between);
-        }
-    }
-    (vec![String::new(); entries.len()], 2.0)
-}
-
-fn swatch(ui: &Ui, center: egui::Pos2, swatch: Swatch, color: Color32) {
-    let painter = ui.painter();
-    match swatch {
-        Swatch::Square => {
-            let area = Rect::from_center_size(center, vec2(9.0, 8.0));
-            painter.rect_filled(area, 2.0, color);
-        }
-        Swatch::Dot => {
-            painter.circle_filled(center, 3.0, color);
-        }
-        Swatch::Ring => {
-            painter.circle_stroke(center, 4.0, egui::Stroke::new(1.5, color));
-        }
-        Swatch::Cross => marks::cross(painter, center, 3.5, color),
     }
 }

@@ -1,10 +1,11 @@
 //! Words in a plot: names of lines, rules and dots, each on a plate of the card's colour and clear of the others.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use egui::{Align2, Color32, Painter, Pos2, Rect, pos2, vec2};
 
-use super::marks::{rule_ink, shown};
+use super::marks::{rule_ink, rule_x, rule_y, shown};
 use super::{ink, pane::Map};
 use crate::app::theme::{Text, Theme};
 use crate::app::widgets;
@@ -12,6 +13,10 @@ use crate::chart::{Colour, Dot, LabelSide, Mark, Pane, Shape};
 
 /// A line's or dot's plate hides what is under the words.
 const PLATE: f32 = 2.0;
+/// The middle of a name stands this far below the plot's upper edge at least.
+const CEILING: f32 = 4.0;
+/// The middle of a name stands this far above the plot's floor at least.
+const FLOOR: f32 = 6.0;
 /// Names at line ends stand at least this far apart.
 const APART: f32 = 13.0;
 
@@ -31,42 +36,77 @@ pub(super) fn rule_names(
         else {
             continue;
         };
-        if label.is_empty() || !map.shows_x(*at) {
+        let Some((x, beyond)) = rule_x(map, mark, *at).filter(|_| !label.is_empty()) else {
             continue;
-        }
+        };
+        let label = match beyond {
+            Ordering::Less => format!("← {label}"),
+            Ordering::Equal => label.clone(),
+            Ordering::Greater => format!("{label} →"),
+        };
+        let label = label.as_str();
         let is_now = label == "now";
         let kind = if is_now {
             Text::Caption
         } else {
             Text::CaptionStrong
         };
-        let x = map.x(*at).round() + 0.5;
         let gap = if is_now { 9.0 } else { 6.0 };
         let width = widgets::text_width(painter, label, kind);
         let wants_left = matches!(side, LabelSide::Left | LabelSide::UpLeft);
-        let has_left = x - gap - width >= map.rect.left();
-        let has_right = x + gap + width <= map.rect.right() + 8.0;
-        let left = (wants_left && has_left) || !has_right;
-        let (x, anchor) = if left {
-            (x - gap, Align2::RIGHT_CENTER)
-        } else {
-            (x + gap, Align2::LEFT_CENTER)
-        };
-        let mut at = pos2(x, map.rect.top() + 9.0);
-        let place = |at: Pos2| {
-            anchor
-                .anchor_size(at, vec2(width, 13.0))
-                .expand2(vec2(4.0, 0.0))
-        };
-        while taken.iter().any(|t| t.intersects(place(at))) && at.y < map.rect.bottom() - 20.0 {
-            at.y += 14.0;
-        }
-        taken.push(place(at));
+        let (at, anchor) = beside_rule(map, (x.round() + 0.5, gap), width, wants_left, &taken);
+        taken.push(plate_of(at, anchor, width));
         let of_goal = mark.colour == Colour::Ok;
         let ink = if of_goal { theme.ok } else { theme.text };
         let ink = rule_ink(theme, label, ink);
         plated(painter, theme, at, anchor, label, (kind, ink));
     }
+}
+
+fn plate_of(at: Pos2, anchor: Align2, width: f32) -> Rect {
+    let plate = anchor.anchor_size(at, vec2(width, 13.0));
+    plate.expand2(vec2(4.0, 0.0))
+}
+
+/// A free place beside a rule: one of the upper two on the side that is wanted, or on the other, or further down; where
+/// none is free the one that covers least.
+fn beside_rule(
+    map: &Map,
+    (x, gap): (f32, f32),
+    width: f32,
+    wants_left: bool,
+    taken: &[Rect],
+) -> (Pos2, Align2) {
+    const ROW: f32 = 14.0;
+    let left = (x - gap, Align2::RIGHT_CENTER);
+    let right = (x + gap, Align2::LEFT_CENTER);
+    let has_left = x - gap - width >= map.rect.left();
+    let has_right = x + gap + width <= map.rect.right() + 8.0;
+    let sides = match (wants_left && has_left || !has_right, has_left && has_right) {
+        (true, true) => vec![left, right],
+        (false, true) => vec![right, left],
+        (true, false) => vec![left],
+        (false, false) => vec![right],
+    };
+    let rows = (0u8..8).map(|i| map.rect.top() + 9.0 + ROW * f32::from(i));
+    let rows: Vec<f32> = rows.filter(|y| *y <= map.rect.bottom() - FLOOR).collect();
+    let (upper, lower) = rows.split_at(rows.len().min(2));
+    let mut best = (f32::INFINITY, (pos2(x, map.rect.top() + 9.0), right.1));
+    for rows in [upper, lower] {
+        for (x, anchor) in &sides {
+            for y in rows {
+                let at = pos2(*x, *y);
+                let plate = plate_of(at, *anchor, width);
+                let covered = |t: &Rect| t.intersect(plate);
+                let covered = taken.iter().map(covered).filter(|r| r.is_positive());
+                let covered: f32 = covered.map(|r| r.area()).sum();
+                if covered < best.0 {
+                    best = (covered, (at, *anchor));
+                }
+            }
+        }
+    }
+    best.1
 }
 
 /// Names of the lines across, over all dots.
@@ -78,20 +118,31 @@ pub(super) fn hline_names(
     hidden: &BTreeSet<usize>,
     taken: &[Rect],
 ) -> Vec<Rect> {
-    let mut named = Vec::new();
+    let mut named: Vec<Rect> = Vec::new();
     for mark in shown(pane, hidden) {
         let Shape::HLine { at, label, .. } = &mark.shape else {
             continue;
         };
-        let y = map.y(*at);
-        if label.is_empty() || y < map.rect.top() || y > map.rect.bottom() {
+        let Some((y, beyond)) = rule_y(map, mark, *at).filter(|_| !label.is_empty()) else {
             continue;
-        }
+        };
+        let label = match beyond {
+            Ordering::Less => format!("{label} ↑"),
+            Ordering::Equal => label.clone(),
+            Ordering::Greater => format!("{label} ↓"),
+        };
+        let label = label.as_str();
         // Above its line, or below where the plot ends above it.
         let above = y - 8.0 >= map.rect.top() + 4.0;
-        let y = if above { y - 8.0 } else { y + 9.0 };
+        let mut y = if above { y - 8.0 } else { y + 9.0 };
         let ink = ink(theme, mark.colour);
         let width = widgets::text_width(painter, label, Text::Caption);
+        // Several that lie beyond one edge stand over one another.
+        let step = if above { -14.0 } else { 14.0 };
+        let is_taken = |y: f32| named.iter().any(|t| (t.center().y - y).abs() < 13.0);
+        while beyond.is_ne() && is_taken(y) && map.rect.y_range().contains(y) {
+            y += step;
+        }
         // At the end where it covers less.
         let [left, right] = [
             (pos2(map.rect.left() + 4.0, y), Align2::LEFT_CENTER),
@@ -169,17 +220,24 @@ pub(super) fn rail_name(painter: &Painter, theme: &Theme, map: &Map, labels: &[S
 }
 
 /// Names at the right of dots that stand over one another, as percentiles of one stage do, spread around their dots.
-pub(super) fn columns_spread(
-    mut labels: Vec<(Pos2, &str, LabelSide)>,
-) -> Vec<(Pos2, &str, LabelSide)> {
+pub(super) fn columns_spread<'a>(
+    map: &Map,
+    mut labels: Vec<(Pos2, &'a str, LabelSide)>,
+) -> Vec<(Pos2, &'a str, LabelSide)> {
     labels.sort_by(|a, b| a.0.x.total_cmp(&b.0.x).then(a.0.y.total_cmp(&b.0.y)));
     let is_one_column = |a: &(Pos2, &str, LabelSide), b: &(Pos2, &str, LabelSide)| {
         (b.0.x - a.0.x).abs() < 1.0 && a.2 == LabelSide::Right && b.2 == LabelSide::Right
     };
     for column in labels.chunk_by_mut(is_one_column) {
         let wanted: Vec<f32> = column.iter().map(|(at, ..)| at.y).collect();
-        for ((at, ..), y) in column.iter_mut().zip(spread(&wanted)) {
-            at.y = y;
+        let placed = spread(&wanted);
+        let moved = if column.len() > 1 {
+            inward(&placed, map, CEILING)
+        } else {
+            0.0
+        };
+        for ((at, ..), y) in column.iter_mut().zip(placed) {
+            at.y = y + moved;
         }
     }
     labels
@@ -225,7 +283,7 @@ pub(super) fn end_labels(
     map: &Map,
     pane: &Pane,
     hidden: &BTreeSet<usize>,
-) {
+) -> Vec<Rect> {
     let mut labels: Vec<(Pos2, &str, Color32)> = Vec::new();
     for mark in shown(pane, hidden) {
         if let Shape::Line {
@@ -246,18 +304,11 @@ pub(super) fn end_labels(
     let top = if shown(pane, hidden).any(is_now) {
         20.0
     } else {
-        -2.0
+        CEILING
     };
-    let highest = placed.first().copied().unwrap_or(f32::INFINITY);
-    let down = (map.rect.top() + top - highest).max(0.0);
-    let rules: Vec<f32> = shown(pane, hidden)
-        .filter_map(|m| match &m.shape {
-            Shape::VLine { at, label, .. } if label != "now" && map.shows_x(*at) => {
-                Some(map.x(*at))
-            }
-            _ => None,
-        })
-        .collect();
+    let down = inward(&placed, map, top);
+    let rules = rules_of(map, pane, hidden);
+    let mut named = Vec::new();
     for ((at, words, ink), y) in labels.into_iter().zip(placed) {
         let y = y + down;
         let strong = ink == theme.text;
@@ -275,7 +326,7 @@ pub(super) fn end_labels(
             }
         }
         let x = x.min(map.rect.right() + 8.0 - width);
-        plated(
+        let plate = plated(
             painter,
             theme,
             pos2(x, y),
@@ -283,7 +334,28 @@ pub(super) fn end_labels(
             words,
             (kind, ink),
         );
+        named.push(plate.expand2(vec2(PLATE, 0.0)));
     }
+    named
+}
+
+/// Where rules stand that names must not cross.
+fn rules_of(map: &Map, pane: &Pane, hidden: &BTreeSet<usize>) -> Vec<f32> {
+    let of = |m: &Mark| match &m.shape {
+        Shape::VLine { at, label, .. } if label != "now" && map.shows_x(*at) => Some(map.x(*at)),
+        _ => None,
+    };
+    shown(pane, hidden).filter_map(of).collect()
+}
+
+/// How far names at these places, which grow, move to stay in the plot: above and below it stand captions.
+fn inward(placed: &[f32], map: &Map, top: f32) -> f32 {
+    let (Some(first), Some(last)) = (placed.first(), placed.last()) else {
+        return 0.0;
+    };
+    let down = (map.rect.top() + top - first).max(0.0);
+    let up = (last + down - (map.rect.bottom() - FLOOR)).max(0.0);
+    down - up
 }
 
 /// Places that are [`APART`] and as near to the wanted ones, which grow, as that allows: those that are too close share

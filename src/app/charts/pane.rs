@@ -103,7 +103,13 @@ pub(super) fn caption(ui: &Ui, card: Rect, chart: &Chart) -> f32 {
 }
 
 /// Draws all panes.
-pub(super) fn draw(ui: &mut Ui, chart: &Chart, maps: &[Map], hidden: &BTreeSet<usize>, name: &str) {
+pub(super) fn draw(
+    ui: &mut Ui,
+    chart: &Chart,
+    maps: &[Map],
+    hidden: &BTreeSet<usize>,
+    (name, caption_end): (&str, f32),
+) {
     let theme = Theme::of(ui);
     let last = maps.len().saturating_sub(1);
     for (i, (pane, map)) in chart.panes.iter().zip(maps).enumerate() {
@@ -121,7 +127,8 @@ pub(super) fn draw(ui: &mut Ui, chart: &Chart, maps: &[Map], hidden: &BTreeSet<u
                 theme.muted,
             );
         }
-        marks::under(ui, pane, map, hidden, i == 0);
+        let names_from = (i == 0).then_some(caption_end);
+        marks::under(ui, pane, map, hidden, names_from);
         plot(ui, pane, map, hidden, (name, i));
         let base = Stroke::new(1.0, theme.line_strong);
         ui.painter()

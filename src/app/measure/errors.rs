@@ -27,7 +27,7 @@ pub(super) fn errors_ui(ui: &Ui, area: Rect, errors: &[ErrorRow]) {
     let painter = ui.painter();
     let head = area.top() + TABLE_HEAD / 2.0;
     let from = Align2::LEFT_CENTER;
-    let columns = [left, left + 190.0, left + 260.0, left + 280.0];
+    let columns = [left, left + 260.0, left + 280.0];
     let word = |x: f32, words: &str, anchor: Align2| {
         widgets::text(
             painter,
@@ -39,8 +39,8 @@ pub(super) fn errors_ui(ui: &Ui, area: Rect, errors: &[ErrorRow]) {
         );
     };
     word(columns[0], "Errors by class, all phases", from);
-    word(columns[2], "Count", Align2::RIGHT_CENTER);
-    word(columns[3], "First example", from);
+    word(columns[1], "Count", Align2::RIGHT_CENTER);
+    word(columns[2], "First example, or what to do", from);
     painter.hline(
         area.x_range().shrink(1.0),
         area.top() + TABLE_HEAD - 0.5,
@@ -68,7 +68,7 @@ pub(super) fn errors_ui(ui: &Ui, area: Rect, errors: &[ErrorRow]) {
     }
 }
 
-fn error_row_ui(ui: &Ui, rect: Rect, row: &ErrorRow, columns: [f32; 4], i: usize) {
+fn error_row_ui(ui: &Ui, rect: Rect, row: &ErrorRow, columns: [f32; 3], i: usize) {
     let theme = Theme::of(ui);
     let response = ui.interact(rect, ui.scope_id().with(("error row", i)), Sense::hover());
     let painter = ui.painter();
@@ -85,9 +85,10 @@ fn error_row_ui(ui: &Ui, rect: Rect, row: &ErrorRow, columns: [f32; 4], i: usize
     let cross = pos2(columns[0] + 5.0, y);
     widgets::icon(painter, cross, icons::INVALID, 14.0, theme.invalid);
     let at = pos2(columns[0] + 18.0, y);
-    let room = columns[1] - at.x + 20.0;
+    let count_width = widgets::text_width(painter, &row.count, Text::Body);
+    let room = columns[1] - count_width - 8.0 - at.x;
     widgets::elided(painter, at, from, &class, Text::Strong, theme.text, room);
-    let count = pos2(columns[2], y);
+    let count = pos2(columns[1], y);
     widgets::text(
         painter,
         count,
@@ -97,8 +98,8 @@ fn error_row_ui(ui: &Ui, rect: Rect, row: &ErrorRow, columns: [f32; 4], i: usize
         theme.invalid,
     );
     let seq_width = widgets::text_width(painter, &row.seq, Text::Caption);
-    let room = rect.right() - 24.0 - seq_width - columns[3];
-    let at = pos2(columns[3], y);
+    let room = rect.right() - 24.0 - seq_width - columns[2];
+    let at = pos2(columns[2], y);
     let cut = widgets::text_width(painter, &row.first, Text::Mono) > room;
     widgets::elided(
         painter,

@@ -5,6 +5,7 @@
 
 mod cards;
 pub mod charts;
+mod columns;
 mod controls;
 mod empty;
 mod errors;
@@ -221,7 +222,10 @@ fn words(run: &RunData, notes: &[String], key: &WordsKey, state: &MeasureUi) -> 
     let kinds = model::tables(run);
     let kind = state.kind_of(run, &kinds);
     let stage = focus.and_then(|f| run.summary.stages.get(f.index()));
-    let goals = stage.and_then(|s| Some(format!("{}: {}", s.label, model::goals_words(s)?)));
+    let goals = stage.and_then(|s| {
+        let lost = model::lost_words(s).map_or_else(String::new, |lost| format!("; {lost}"));
+        Some(format!("{}: {}{lost}", s.label, model::goals_words(s)?))
+    });
     Words {
         head: model::head(run),
         findings: model::findings(run, notes),

@@ -1,7 +1,8 @@
 //! The parts between the charts: head, findings, stage table, errors, and what is said while a run is prepared.
 
-use egui::{Align2, Rect, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{Align2, Rect, Response, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
+use super::columns::{self, Shown};
 use super::controls::controls_ui;
 use super::model::{self, Finding, Head, Scope, StageRow, StageTable};
 use crate::app::actions::Action;
@@ -235,23 +236,6 @@ pub(super) fn table_height(table: &StageTable) -> f32 {
     TABLE_HEAD + TABLE_ROW * table.rows.len() as f32 + 4.0
 }
 
-/// Shares of the width, as in the pictures: the name, then each column by its header.
-fn share(header: &str) -> f32 {
-    match header {
-        "n" => 68.0,
-        "Errors" => 52.0,
-        "Dropped" => 58.0,
-        "Within" => 56.0,
-        "Goal" => 88.0,
-        "Min" | "SD" => 46.0,
-        "p99" => 62.0,
-        "tok/s" => 54.0,
-        _ => 50.0,
-    }
-}
-
-const NAME_SHARE: f32 = 132.0;
-
 /// Draws the table, the stage that the tiles speak of tinted; a click on a stage puts it into focus, another takes it out.
 pub(super) fn table_ui(
     ui: &Ui,
@@ -261,17 +245,7 @@ pub(super) fn table_ui(
     focus: &mut Option<StageIdx>,
 ) {
     let theme = Theme::of(ui);
-    let shares: Vec<f32> = table.header.iter().map(|h| share(h)).collect();
-    let total = NAME_SHARE + shares.iter().sum::<f32>();
-    let unit = (area.width() - 24.0) / total;
-    let mut right = area.left() + 12.0 + NAME_SHARE * unit;
-    let columns: Vec<f32> = shares
-        .iter()
-        .map(|share| {
-            right += share * unit;
-            right.round()
-        })
-        .collect();
+    let columns = columns::shown(ui, area, table);
     let painter = ui.painter();
     let y = area.top() + TABLE_HEAD / 2.0;
     let at = pos2(area.left() + 12.0, y);
@@ -283,9 +257,12 @@ pub(super) fn table_ui(
         Text::Label,
         theme.muted,
     );
-    for (header, x) in table.header.iter().zip(&columns) {
+    for (header, x) in columns
+        .iter()
+        .filter_map(|(k, x)| Some((*table.header.get(*k)?, *x)))
+    {
         let to = Align2::RIGHT_CENTER;
-        widgets::text(painter, pos2(*x, y), to, *header, Text::Label, theme.muted);
+        widgets::text(painter, pos2(x, y), to, header, Text::Label, theme.muted);
     }
     let line = area.top() + TABLE_HEAD - 0.5;
     painter.hline(area.x_range().shrink(1.0), line, theme.hairline());
@@ -293,7 +270,10 @@ pub(super) fn table_ui(
         let top = area.top() + TABLE_HEAD + TABLE_ROW * i as f32;
         let rect = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), TABLE_ROW));
         let is_told = row.stage.is_some() && row.stage == told;
-        row_ui(ui, rect, row, (&columns, n_stages, is_told), focus);
+        let response = row_ui(ui, rect, row, (&columns, n_stages, is_told), focus);
+        if table.has_more || columns.len() < table.header.len() {
+            response.on_hover_text(&row.tip);
+        }
         if i + 1 < table.rows.len() {
             let edge = Stroke::new(1.0, theme.line_faint);
             ui.painter()
@@ -306,9 +286,9 @@ fn row_ui(
     ui: &Ui,
     rect: Rect,
     row: &StageRow,
-    (columns, n_stages, is_told): (&[f32], usize, bool),
+    (columns, n_stages, is_told): (&[Shown], usize, bool),
     focus: &mut Option<StageIdx>,
-) {
+) -> Response {
     let theme = Theme::of(ui);
     let sense = if row.stage.is_some() && !row.is_ahead {
         Sense::click()
@@ -322,7 +302,7 @@ fn row_ui(
     let in_focus = row.stage.is_some() && *focus == row.stage;
     response.widget_info(|| WidgetInfo::selected(Role::Row, true, in_focus, &row.tip));
     if !ui.is_rect_visible(rect) {
-        return;
+        return response;
     }
     let painter = ui.painter();
     let ground = rect.shrink2(vec2(1.0, 0.0));
@@ -334,7 +314,33 @@ fn row_ui(
         painter.rect_filled(ground, 0.0, theme.hover.gamma_multiply(0.5));
     }
     let y = rect.center().y;
-    let swatch = pos2(rect.left() + 17.0, y);
+    swatch_ui(ui, rect, row, n_stages);
+    let at = pos2(rect.left() + 30.0, y);
+    widgets::text(
+        painter,
+        at,
+        Align2::LEFT_CENTER,
+        &row.name,
+        Text::Strong,
+        theme.text,
+    );
+    for (cell, x) in columns
+        .iter()
+        .filter_map(|(k, x)| Some((row.cells.get(*k)?, *x)))
+    {
+        let ink = cell.ink.color(theme, response.hovered());
+        let to = Align2::RIGHT_CENTER;
+        widgets::text(painter, pos2(x, y), to, &cell.words, Text::Body, ink);
+    }
+    widgets::focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
+    response
+}
+
+/// A stage's square, or the ring of the cold requests.
+fn swatch_ui(ui: &Ui, rect: Rect, row: &StageRow, n_stages: usize) {
+    let theme = Theme::of(ui);
+    let painter = ui.painter();
+    let swatch = pos2(rect.left() + 17.0, rect.center().y);
     match row.stage {
         Some(stage) => {
             let faint = if row.is_ahead { 0.5 } else { 1.0 };
@@ -346,19 +352,4 @@ fn row_ui(
             painter.circle_stroke(swatch, 4.0, Stroke::new(1.5, theme.text));
         }
     }
-    let at = pos2(rect.left() + 30.0, y);
-    widgets::text(
-        painter,
-        at,
-        Align2::LEFT_CENTER,
-        &row.name,
-        Text::Strong,
-        theme.text,
-    );
-    for (cell, x) in row.cells.iter().zip(columns) {
-        let ink = cell.ink.color(theme, response.hovered());
-        let to = Align2::RIGHT_CENTER;
-        widgets::text(painter, pos2(*x, y), to, &cell.words, Text::Body, ink);
-    }
-    widgets::focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
 }

@@ -57,17 +57,6 @@ fn keep_three(chart: &mut Chart) {
         .iter()
         .filter_map(|i| chart.legend.get(*i).cloned())
         .collect();
-    let last = chart.legend.len().saturating_sub(1);
-    if let Some(entry) = chart.legend.last_mut()
-        && entry.name.parse::<u32>().is_ok()
-    {
-        entry.name.push_str(" users");
-    }
-    for entry in chart.legend.iter_mut().take(last) {
-        // The last one says what the numbers count.
-        let number = entry.name.split(' ').next().unwrap_or_default().to_owned();
-        entry.name = number;
-    }
 }
 
 pub(super) fn ecdf_ui(ui: &mut Ui, rect: Rect, run: &RunData, state: &mut AppState) {

@@ -74,7 +74,7 @@ pub fn choice_box(ui: &mut Ui, name: &str, shown: &str, width: f32) -> Response 
     );
     focus_ring(ui, &response, rect.shrink(1.0), radius::INNER);
     let at = pos2(rect.left() + 8.0, rect.center().y);
-    let room = rect.width() - 8.0 - 28.0;
+    let room = rect.width() - 8.0 - 24.0;
     paint::elided(
         painter,
         at,

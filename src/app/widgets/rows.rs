@@ -1,6 +1,6 @@
 //! A table in a card: a header, rows of 24, text columns at the left and numbers at the right.
 
-use egui::{Align2, Color32, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Color32, Painter, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::{button::focus_ring, paint};
 use crate::app::theme::{Text, Theme, radius};
@@ -10,6 +10,8 @@ const ROW: f32 = 24.0;
 const SIDE: f32 = 12.0;
 const BETWEEN: f32 = 12.0;
 const SWATCH: f32 = 18.0;
+/// No column is cut to less.
+const LEAST: f32 = 40.0;
 
 /// A cell of a table.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -151,8 +153,30 @@ fn row_ui(
         let square = Rect::from_center_size(center, vec2(10.0, 10.0));
         painter.rect_filled(square, 2.0, theme.stage(stage, n));
     }
+    let is_cut = cells_ui(painter, theme, (row, y), columns, lit);
+    if i + 1 < table.rows.len() {
+        let edge = Stroke::new(1.0, theme.line_faint);
+        painter.hline(rect.x_range().shrink(SIDE), rect.bottom() - 0.5, edge);
+    }
+    focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
+    if is_cut {
+        return response.on_hover_text(words).clicked();
+    }
+    response.clicked()
+}
+
+/// Draws a row's cells; gives back whether any of them is cut.
+fn cells_ui(
+    painter: &Painter,
+    theme: &Theme,
+    (row, y): (&TableRow, f32),
+    columns: &[Column],
+    lit: bool,
+) -> bool {
+    let mut is_cut = false;
     for (k, (cell, (x, anchor, width))) in row.cells.iter().zip(columns).enumerate() {
         let kind = if k == 0 { Text::Strong } else { Text::Body };
+        is_cut |= paint::text_width(painter, &cell.words, kind) > *width + 1.0;
         let ink = cell.ink.color(theme, lit);
         paint::elided(
             painter,
@@ -164,15 +188,10 @@ fn row_ui(
             *width,
         );
     }
-    if i + 1 < table.rows.len() {
-        let edge = Stroke::new(1.0, theme.line_faint);
-        painter.hline(rect.x_range().shrink(SIDE), rect.bottom() - 0.5, edge);
-    }
-    focus_ring(ui, &response, ground.shrink(2.0), radius::CONTROL);
-    response.clicked()
+    is_cut
 }
 
-/// As wide as their words, and what is left shared by all.
+/// As wide as their words, and what is left shared by all; where they have no room the widest are cut.
 fn widths(ui: &Ui, table: &Table, room: f32) -> Vec<f32> {
     let measure = |words: &str, kind| paint::text_width(ui.painter(), words, kind);
     let mut widths: Vec<f32> = table
@@ -188,12 +207,28 @@ fn widths(ui: &Ui, table: &Table, room: f32) -> Vec<f32> {
     }
     let swatch = if table.has_swatches() { SWATCH } else { 0.0 };
     let between = BETWEEN * widths.len().saturating_sub(1) as f32;
-    let left = room - swatch - between - widths.iter().sum::<f32>();
-    let n = widths.len().max(1) as f32;
-    for width in &mut widths {
-        *width = (*width + left / n).max(24.0);
-    }
+    share_out(&mut widths, room - swatch - between);
     widths
+}
+
+fn share_out(widths: &mut [f32], room: f32) {
+    let sum = |widths: &[f32], most: f32| widths.iter().map(|w| w.min(most)).sum::<f32>();
+    let left = room - sum(widths, f32::INFINITY);
+    if left >= 0.0 {
+        let n = widths.len().max(1) as f32;
+        for width in widths {
+            *width += left / n;
+        }
+        return;
+    }
+    // Numbers are narrow: those that are cut are words, which a tooltip has in full.
+    let mut most = widths.iter().copied().fold(LEAST, f32::max);
+    while most > LEAST && sum(widths, most) > room {
+        most -= 1.0;
+    }
+    for width in widths {
+        *width = width.min(most);
+    }
 }
 
 fn columns(table: &Table, widths: &[f32], left: f32) -> Vec<Column> {
@@ -208,4 +243,24 @@ fn columns(table: &Table, widths: &[f32], left: f32) -> Vec<Column> {
         }
     };
     widths.iter().enumerate().map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_room_the_widest_column_is_cut_and_numbers_stay_whole() {
+        let shared = |widths: &[f32], room: f32| -> Vec<String> {
+            let mut widths = widths.to_vec();
+            share_out(&mut widths, room);
+            widths.iter().map(|w| format!("{w:.0}")).collect()
+        };
+        assert_eq!(
+            shared(&[80.0, 300.0, 30.0, 90.0], 400.0),
+            ["80", "200", "30", "90"]
+        );
+        assert_eq!(shared(&[80.0, 20.0], 140.0), ["100", "40"]);
+        assert_eq!(shared(&[80.0, 90.0], 10.0), ["40", "40"]);
+    }
 }

@@ -71,11 +71,11 @@ impl By {
         }
     }
 
-    /// A level of the plan in words.
+    /// A level of the plan as the axis writes it, whose caption has the unit.
     pub(super) fn level_text(self, level: f64) -> String {
         match self {
             Self::Users => format::count(level),
-            Self::Achieved | Self::Asked => format!("{} req/s", format::number(level)),
+            Self::Achieved | Self::Asked => format::number(level),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 mod levels;
 mod probes;
+mod rules;
 
-use crate::domain::{Distribution, GoalVerdict, MetricId, Over, RunData, StageSummary};
+use crate::domain::{Distribution, GoalVerdict, MetricId, RunData, StageSummary};
 use crate::stats;
 
 use self::levels::{By, Level, Line, dropped_share, levels, x_axis};
@@ -64,7 +65,7 @@ pub fn load_curve(run: &RunData, id: MetricId, asked: bool) -> Chart {
     let n = u16::try_from(stages.len()).unwrap_or(u16::MAX);
     let by = By::of(run, asked);
     let mut levels = levels(run, id, by);
-    let rules = rules(run, by);
+    let rules = rules::rules(run, by);
     let at: Vec<f64> = rules.iter().map(|(level, ..)| *level).collect();
     let x = x_axis(&mut levels, by, &at);
     let goals = goals_of(run, id);
@@ -120,46 +121,6 @@ pub fn load_curve(run: &RunData, id: MetricId, asked: bool) -> Chart {
     }
 }
 
-/// The loads that were found: value on the x axis, words, colour.
-fn rules(run: &RunData, by: By) -> Vec<(f64, String, Colour)> {
-    let summary = &run.summary;
-    let over = match by {
-        By::Users => Over::Users,
-        By::Achieved | By::Asked => Over::Rate,
-    };
-    let mut rules = Vec::new();
-    if let Some(knee) = summary.knee.as_ref().filter(|k| k.over == over) {
-        let at = match by {
-            By::Achieved => knee.request_rate,
-            By::Users | By::Asked => knee.level,
-        };
-        let words = format!("knee {}", by.level_text(knee.level));
-        rules.push((at, words, Colour::Rule));
-    }
-    if let Some(sweep) = &summary.sweep
-        && let Some(most) = sweep.max_request_rate
-    {
-        let best = sweep.best.and_then(|b| run.plan().stage(b));
-        let words = format!("most {} req/s", format::number(most));
-        match (by, best) {
-            (By::Achieved | By::Asked, _) => rules.push((most, words, Colour::Secondary)),
-            (By::Users, Some(best)) if best.load.over() == Some(Over::Users) => {
-                rules.push((best.load.level(), words, Colour::Secondary));
-            }
-            _ => {}
-        }
-    }
-    if let Some(found) = summary.search.as_ref().filter(|s| s.over == over)
-        && let Some(level) = found.found
-        && by != By::Achieved
-    {
-        let words = format!("found {}", by.level_text(level));
-        rules.push((level, words, Colour::Ok));
-    }
-    rules.retain(|(at, ..)| *at > 0.0 && at.is_finite());
-    rules
-}
-
 fn rule(at: f64, label: &str, colour: Colour) -> Mark {
     let shape = Shape::VLine {
         at,
@@ -175,12 +136,12 @@ fn hollow_legend(levels: &[Level<'_>]) -> Vec<LegendEntry> {
         return Vec::new();
     }
     let has_drops = levels.iter().any(|l| l.summary.dropped > 0);
-    let words = if has_drops {
-        "errors or drops above 1 %"
+    let (words, short) = if has_drops {
+        ("errors or drops above 1 %", "over 1 % lost")
     } else {
-        "errors above 1 %"
+        ("errors above 1 %", "errors > 1 %")
     };
-    vec![LegendEntry::new(words, Colour::Secondary, Swatch::Ring)]
+    vec![LegendEntry::new(words, Colour::Secondary, Swatch::Ring).short(short)]
 }
 
 /// What the lower pane shows: output tokens where any stage knows them, else requests; where the x axis is the requests

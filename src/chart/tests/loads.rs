@@ -7,8 +7,8 @@ use super::{run_of, sample, shapes, sound};
 use crate::domain::fixture::{MS, plan, streamed};
 use crate::domain::{
     GoalResult, GoalVerdict, Load, Made, MadeBy, Mark as DomainMark, MetricId, OpenShape, Outcome,
-    Over, Probe, RunData, SearchFinding, Stage, StageEnd, StageIdx, TierLength, TurnSummary,
-    Variant,
+    Over, Probe, RunData, SearchFinding, Stage, StageEnd, StageIdx, SweepFinding, TierLength,
+    TurnSummary, Variant,
 };
 
 /// Rates of 5, 10 and 20 requests per second; at the last one only 12 are achieved and a tenth is dropped.
@@ -216,6 +216,39 @@ fn probes_are_filled_hollow_or_crossed_and_the_find_is_marked() {
     let row = &chart.table.rows[2];
     assert_eq!((row[0].as_str(), row[6].as_str()), ("16 users", "missed"));
     assert_eq!(row[5], "10 % (5 to 10 %)");
+}
+
+fn rule_names(chart: &Chart) -> Vec<String> {
+    let rules = shapes(chart, 0).filter_map(|(_, s)| match s {
+        Shape::VLine { label, .. } => Some(label.clone()),
+        _ => None,
+    });
+    rules.collect()
+}
+
+#[test]
+fn what_a_sweep_or_a_search_found_is_marked_in_its_curve() {
+    let mut run = open_run(&[]);
+    let achieved = run.summary.stages[1].request_rate.unwrap();
+    let mut summary = (*run.summary).clone();
+    summary.sweep = Some(SweepFinding {
+        over: Over::Rate,
+        best: Some(StageIdx(2)),
+        max_request_rate: Some(18.0),
+        sustained: Some(StageIdx(1)),
+        max_output_token_rate: None,
+        stopped: None,
+    });
+    run.summary = Arc::new(summary);
+    let asked = load_curve(&run, MetricId::Ttft, true);
+    assert_eq!(rule_names(&asked), ["keeps up 10", "most 18"]);
+    // Over what was achieved it stands there, and says what was asked.
+    let chart = load_curve(&run, MetricId::Ttft, false);
+    assert_eq!(rule_names(&chart), ["keeps up, 10 asked", "most 18"]);
+    let is_there = |s: &Shape| matches!(s, Shape::VLine { at, .. } if (at - achieved).abs() < 1e-9);
+    assert!(shapes(&chart, 0).any(|(_, s)| is_there(s)));
+    let chart = load_curve(&search_run(), MetricId::Ttft, false);
+    assert_eq!(rule_names(&chart), ["found 1", "missed 16"]);
 }
 
 #[test]

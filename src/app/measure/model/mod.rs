@@ -1,5 +1,6 @@
 //! What the Measure view says of a run, in words: pure functions, computed once for each change of the run or of a choice.
 
+mod errors;
 mod progress;
 mod stages;
 mod tables;
@@ -8,10 +9,11 @@ mod tiles;
 use crate::app::widgets::Level;
 use crate::chart::format::{self, capital};
 use crate::domain::{
-    CautionId, GoalVerdict, MAX_TICK_P99_MS, MetricId, OutcomeKind, Phase, Progress, RunData,
-    RunState, StageIdx, StageSummary, Taken, overall,
+    CautionId, GoalVerdict, MAX_TICK_P99_MS, MetricId, Phase, Progress, RunData, RunState,
+    StageIdx, StageSummary, Taken, overall,
 };
 
+pub use errors::{ErrorRow, errors, lost_words};
 pub(crate) use progress::values_of;
 pub use progress::{load_words, stage_words, variation_words};
 pub use stages::{Room, StageRow, StageTable, stage_table};
@@ -240,36 +242,6 @@ pub fn findings(run: &RunData, notes: &[String]) -> Vec<Finding> {
         }
     }));
     found
-}
-
-/// A class of failures in the errors panel.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ErrorRow {
-    pub class: String,
-    pub status: String,
-    pub count: String,
-    pub first: String,
-    pub seq: String,
-}
-
-pub fn errors(run: &RunData) -> Vec<ErrorRow> {
-    let row = |e: &crate::domain::ErrorClass| ErrorRow {
-        class: match (e.kind, e.outcome) {
-            (Some(kind), _) => kind.label().to_owned(),
-            (None, OutcomeKind::Cancelled) => "Cancelled".to_owned(),
-            (None, OutcomeKind::CutOff) => "Cut off at the stage's end".to_owned(),
-            (None, _) => "Failed".to_owned(),
-        },
-        status: e.status.map_or_else(String::new, |s| s.to_string()),
-        count: format::count(e.count as f64),
-        first: e
-            .first_message
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" "),
-        seq: format!("request {}", format::count(e.first_seq as f64)),
-    };
-    run.summary.errors.iter().map(row).collect()
 }
 
 /// Why a metric has no values in this run; `None` where it has some.

@@ -1,6 +1,7 @@
 //! The table of stages.
 
 use super::current;
+use super::errors::lost_words;
 use crate::app::widgets::{Cell, CellInk};
 use crate::chart::format;
 use crate::domain::{
@@ -30,6 +31,8 @@ pub struct StageTable {
     pub title: String,
     pub header: Vec<&'static str>,
     pub rows: Vec<StageRow>,
+    /// A row's tip has columns that the table does not.
+    pub has_more: bool,
 }
 
 /// A column after the name.
@@ -183,7 +186,10 @@ pub fn stage_table(run: &RunData, metric: MetricId, room: Room) -> StageTable {
             .zip(&row.cells)
             .map(|(column, cell)| format!("{} {}", column.name, cell.words))
             .collect();
-        row.tip = format!("{}: {}", row.name, words.join(", "));
+        let stage = row.stage.and_then(|s| run.summary.stages.get(s.index()));
+        let lost = stage.and_then(lost_words);
+        let lost = lost.map_or_else(String::new, |lost| format!("; {lost}"));
+        row.tip = format!("{}: {}{lost}", row.name, words.join(", "));
         let mut keep = kept.iter();
         row.cells.retain(|_| keep.next().copied().unwrap_or(true));
     }
@@ -192,6 +198,7 @@ pub fn stage_table(run: &RunData, metric: MetricId, room: Room) -> StageTable {
         title: format!("{} in {}, by stage", m.short, m.unit.label()),
         header: shown.map(|c| c.name).collect(),
         rows,
+        has_more: kept.contains(&false),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The tables that stand in place of the one of stages: goals, probes, turns of conversations, visitors beside.
 
+use super::errors::{lost, lost_words};
 use super::stages::verdict_ink;
 use crate::app::widgets::{Cell, CellInk, Table, TableRow};
 use crate::chart::{format, goal_words};
@@ -23,7 +24,7 @@ impl TableKind {
             Self::Goals => "Goals",
             Self::Probes => "Probes",
             Self::Turns => "Turns",
-            Self::Beside => "Beside",
+            Self::Beside => "Mixed traffic",
         }
     }
 
@@ -128,8 +129,10 @@ fn goal_name(goal: &Goal) -> String {
 /// A row for each goal of each stage, and one for all of them together.
 fn goals(run: &RunData) -> Table {
     let n = run.summary.stages.len();
+    let has_lost = begun(run).any(|(_, s)| lost_words(s).is_some());
     let mut rows = Vec::new();
     for (i, stage) in begun(run) {
+        let first = rows.len();
         let mut name = stage.label.clone();
         let mut swatch = Some((i, n));
         for result in &stage.goals {
@@ -164,19 +167,39 @@ fn goals(run: &RunData) -> Table {
         {
             *cell = or_unknown(stage.goodput, format::rate);
         }
+        for row in rows.iter_mut().skip(first).filter(|_| has_lost) {
+            row.cells.push(lost_cell(stage, row.stage.is_some()));
+        }
     }
     Table {
-        header: header(&[
-            "Stage",
-            "Goal",
-            "n",
-            "Within",
-            "95 % interval",
-            "Verdict",
-            "Goodput, req/s",
-        ]),
+        header: goals_header(has_lost),
         n_text: 2,
         rows,
+    }
+}
+
+fn goals_header(has_lost: bool) -> Vec<String> {
+    let mut names = vec![
+        "Stage",
+        "Goal",
+        "n",
+        "Within",
+        "95 % interval",
+        "Verdict",
+        "Goodput, req/s",
+    ];
+    if has_lost {
+        names.push("Counted as missed");
+    }
+    header(&names)
+}
+
+/// What no latency was measured of and misses every goal, on a stage's first row.
+fn lost_cell(stage: &StageSummary, is_first: bool) -> Cell {
+    match lost(stage).filter(|_| is_first) {
+        Some(words) => Cell::new(words, CellInk::Caution),
+        None if is_first => plain(format::UNKNOWN.to_owned()),
+        None => plain(String::new()),
     }
 }
 
@@ -279,7 +302,11 @@ fn beside(run: &RunData) -> Table {
             or_unknown(b.p50, format::ms),
             or_unknown(b.p90, format::ms),
             or_unknown(b.p99, format::ms),
-            plain(b.first_error.clone().unwrap_or_default()),
+            plain(
+                b.first_error
+                    .clone()
+                    .unwrap_or_else(|| format::UNKNOWN.to_owned()),
+            ),
         ],
     };
     Table {
