@@ -171,6 +171,7 @@ impl Run {
             return Err(issues);
         }
         engine::preflight(&self.plan)?;
+        self.look_for_out().await?;
         let (plan, one) = (&self.plan, |issue| vec![issue]);
         let key = self.keys.of(&plan.target).await.map_err(one)?;
         let needs = prompts::gather(Needs::of(plan)).await?;
@@ -193,6 +194,20 @@ impl Run {
             prompts,
             connector,
             redactor,
+        })
+    }
+
+    /// A file that stands in the way is told before the server is asked for anything.
+    async fn look_for_out(&self) -> Result<(), Vec<Issue>> {
+        let Some(out) = self.out.clone() else {
+            return Ok(());
+        };
+        let is_there = move || out.exists().then_some(out);
+        let there = tokio::task::spawn_blocking(is_there).await.ok().flatten();
+        there.map_or(Ok(()), |out| {
+            let name = out.display();
+            let message = format!("there is a file already, choose another name: “{name}”");
+            Err(vec![Issue::new("--out", message)])
         })
     }
 
@@ -276,12 +291,6 @@ impl Run {
             let journal = match out {
                 // The journal itself is never compressed; a `.zst` is made of it at the end.
                 Some(path) if is_zst(&path) => {
-                    if path.exists() {
-                        return Err(format!(
-                            "there is a file already, choose another name: “{}”",
-                            path.display()
-                        ));
-                    }
                     Journal::create(&path.with_extension(""), &head, redactor, news)
                 }
                 Some(path) => Journal::create(&path, &head, redactor, news),

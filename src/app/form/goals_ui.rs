@@ -63,7 +63,8 @@ fn goals_ui(ui: &mut Ui, goals: &mut Vec<GoalRow>, errors: &Errors) {
     }
     error_below(ui, errors.exactly("goals"));
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 8.0;
+        // In a narrow form the two just fit.
+        ui.spacing_mut().item_spacing.x = 4.0;
         let is_full = goals.len() >= MAX_GOALS;
         let add = ui.add_enabled(!is_full, Button::new("Add a goal").icon(icons::ADD));
         let add = add.on_disabled_hover_text(format!("A plan has at most {MAX_GOALS}"));

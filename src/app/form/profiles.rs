@@ -1,17 +1,14 @@
 //! Profiles: plans to begin with. Choosing one fills the form and keeps the address; its name stands above the sections for
 //! as long as the plan goes by it.
 
-use egui::{
-    Align, Align2, Layout, Popup, Rect, Response, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2,
-    vec2,
-};
+use egui::{Align, Align2, Layout, Popup, Rect, Response, ScrollArea, Sense, Ui, vec2};
 
 use super::panel::{Ask, Draw};
 use super::{AdvancedForm, Form, TargetForm};
 use crate::app::actions::Action;
 use crate::app::menu;
 use crate::app::state::{AppState, PlanHome, PresetEntry};
-use crate::app::theme::{Text, Theme, radius, size};
+use crate::app::theme::{Text, Theme, size};
 use crate::app::widgets;
 use crate::chart::format;
 
@@ -122,9 +119,8 @@ pub(super) fn plans_menu_ui(more: &Response, draw: &mut Draw<'_>) {
     });
 }
 
-/// Height of the line that chooses a profile, and of a profile in its list.
+/// Height of the line that chooses a profile, and width of its label.
 const LINE: f32 = 44.0;
-const ROW: f32 = 42.0;
 const LABEL: f32 = 52.0;
 
 /// The line above the sections: the profile that the plan began as, and the list of them.
@@ -178,51 +174,17 @@ fn profiles_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let word = draw.state.form.profile.trim();
     for (i, preset) in draw.state.presets.iter().enumerate() {
         let chosen = !word.is_empty() && preset.profile() == word;
-        let row = preset_row_ui(ui, preset, chosen);
+        // It begins with the title once more.
+        let about = preset
+            .about
+            .split_once(": ")
+            .map_or(preset.about.as_str(), |(_, about)| about);
+        let words = (preset.title, "");
+        let row = widgets::item_with_words(ui, words, &format::capital(about), chosen);
         let load = super::forecast::preview(&preset.plan.stages);
         let tip = format!("{}.\n{load}", preset.about);
         if row.on_hover_text(tip).clicked() {
             draw.asks.push(Ask::Preset(i));
         }
     }
-}
-
-/// What it is called, and below it what it is for.
-fn preset_row_ui(ui: &mut Ui, preset: &PresetEntry, chosen: bool) -> Response {
-    let theme = Theme::of(ui);
-    let wanted = vec2(ui.available_width(), ROW);
-    let (rect, response) = ui.allocate_exact_size(wanted, Sense::click());
-    let fill = match (chosen, response.hovered() || response.has_focus()) {
-        (true, _) => Some(theme.accent_soft),
-        (false, true) => Some(theme.hover),
-        (false, false) => None,
-    };
-    let painter = ui.painter();
-    if let Some(fill) = fill {
-        painter.rect_filled(rect, radius::CONTROL, fill);
-    }
-    let left = rect.left() + 10.0;
-    let room = rect.right() - 18.0 - left;
-    let from = Align2::LEFT_CENTER;
-    let at = pos2(left, rect.top() + 13.5);
-    widgets::elided(
-        painter,
-        at,
-        from,
-        preset.title,
-        Text::Strong,
-        theme.text,
-        room,
-    );
-    // It begins with the title once more.
-    let about = preset
-        .about
-        .split_once(": ")
-        .map_or(preset.about.as_str(), |(_, about)| about);
-    let at = pos2(left, rect.top() + 30.0);
-    let (kind, ink) = (Text::Caption, theme.secondary);
-    let about = format::capital(about);
-    widgets::elided(painter, at, from, &about, kind, ink, room);
-    response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, preset.title));
-    response
 }

@@ -1,9 +1,6 @@
 //! Vary: fields that take several values, one run for each.
 
-use egui::{
-    Align2, Popup, PopupCloseBehavior, Response, Role, ScrollArea, Sense, Ui, UiBuilder,
-    WidgetInfo, pos2, vec2,
-};
+use egui::{Popup, PopupCloseBehavior, ScrollArea, Sense, Ui, UiBuilder, vec2};
 
 use super::goals_ui::{REMOVE, remove_ui};
 use super::panel::Draw;
@@ -11,7 +8,6 @@ use super::parts::{choice_field, error_below, label_above, note};
 use super::vary_fields::{FieldChoice, choices, found};
 use super::{Forecast, VaryRow};
 use crate::app::icons;
-use crate::app::theme::{Text, Theme, radius};
 use crate::app::widgets::{self, Button, Field};
 use crate::domain::{Plan, VaryMode};
 
@@ -111,7 +107,6 @@ fn row_ui(ui: &mut Ui, i: usize, row: &mut VaryRow, plan: &Plan) -> bool {
 
 /// The list's height, whatever it holds: it does not jump while a person types.
 const LIST: f32 = 300.0;
-const ROW: f32 = 40.0;
 
 /// Chooses a field of the plan from a list that can be searched; what is searched may be taken as it stands, for fields
 /// whose names the plan does not know, as `workload.inputs.temperature`.
@@ -166,7 +161,9 @@ fn list_ui(
     ui.scope_builder(UiBuilder::new().max_rect(area), |ui| {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             for one in &found {
-                if field_row_ui(ui, one, one.path == field).clicked() {
+                let words = (one.title.as_str(), one.path.as_str());
+                let item = widgets::item_with_words(ui, words, one.doc, one.path == field);
+                if item.on_hover_text(one.doc).clicked() {
                     taken = Some(one.path.clone());
                 }
             }
@@ -180,35 +177,4 @@ fn list_ui(
         });
     });
     taken
-}
-
-/// Its name and its path, and below them what it means.
-fn field_row_ui(ui: &mut Ui, field: &FieldChoice, chosen: bool) -> Response {
-    let theme = Theme::of(ui);
-    let wanted = vec2(ui.available_width(), ROW);
-    let (rect, response) = ui.allocate_exact_size(wanted, Sense::click());
-    let fill = if chosen {
-        Some(theme.accent_soft)
-    } else if response.hovered() || response.has_focus() {
-        Some(theme.hover)
-    } else {
-        None
-    };
-    let painter = ui.painter();
-    if let Some(fill) = fill {
-        painter.rect_filled(rect, radius::CONTROL, fill);
-    }
-    let (left, right) = (rect.left() + 8.0, rect.right() - 16.0);
-    let at = pos2(left, rect.top() + 12.5);
-    let from = Align2::LEFT_CENTER;
-    let title = widgets::text(painter, at, from, &field.title, Text::Body, theme.text);
-    let at = pos2(title.right() + 8.0, at.y + 0.5);
-    let (kind, ink, room) = (Text::MonoSmall, theme.muted, right - at.x);
-    widgets::elided(painter, at, from, &field.path, kind, ink, room);
-    let at = pos2(left, rect.top() + 29.0);
-    let (kind, ink, room) = (Text::Caption, theme.secondary, right - left);
-    widgets::elided(painter, at, from, field.doc, kind, ink, room);
-    let name = format!("{}: {}", field.title, field.path);
-    response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, &name));
-    response.on_hover_text(field.doc)
 }

@@ -100,16 +100,7 @@ pub fn item(ui: &mut Ui, words: &str, chosen: bool) -> Response {
     let width = paint::text_width(ui.painter(), words, Text::Body) + 20.0;
     let wanted = vec2(width.max(ui.available_width()), size::CONTROL);
     let (rect, response) = ui.allocate_exact_size(wanted, Sense::click());
-    let fill = if chosen {
-        Some(theme.accent_soft)
-    } else if response.hovered() || response.has_focus() {
-        Some(theme.hover)
-    } else {
-        None
-    };
-    if let Some(fill) = fill {
-        ui.painter().rect_filled(rect, radius::CONTROL, fill);
-    }
+    ground(ui, rect, &response, chosen);
     let area = Rect::from_min_max(rect.min + vec2(8.0, 0.0), rect.max);
     paint::text(
         ui.painter(),
@@ -122,4 +113,51 @@ pub fn item(ui: &mut Ui, words: &str, chosen: bool) -> Response {
     let enabled = ui.is_enabled();
     response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, enabled, chosen, words));
     response
+}
+
+/// Height of a line with words below it.
+const TWO_LINES: f32 = 42.0;
+
+/// A line of a list with what it means below it; `beside` stands behind its title, where there is room.
+pub fn item_with_words(
+    ui: &mut Ui,
+    (title, beside): (&str, &str),
+    below: &str,
+    chosen: bool,
+) -> Response {
+    let theme = Theme::of(ui);
+    let wanted = vec2(ui.available_width(), TWO_LINES);
+    let (rect, response) = ui.allocate_exact_size(wanted, Sense::click());
+    ground(ui, rect, &response, chosen);
+    let painter = ui.painter();
+    let (left, right) = (rect.left() + 8.0, rect.right() - 16.0);
+    let from = Align2::LEFT_CENTER;
+    let at = pos2(left, rect.top() + 13.5);
+    let drawn = paint::text(painter, at, from, title, Text::Strong, theme.text);
+    let at = pos2(drawn.right() + 8.0, at.y + 0.5);
+    let (kind, room) = (Text::MonoSmall, right - at.x);
+    paint::elided(painter, at, from, beside, kind, theme.muted, room);
+    let at = pos2(left, rect.top() + 30.0);
+    let (kind, room) = (Text::Caption, right - left);
+    paint::elided(painter, at, from, below, kind, theme.secondary, room);
+    let name = if beside.is_empty() {
+        title.to_owned()
+    } else {
+        format!("{title}: {beside}")
+    };
+    response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, &name));
+    response
+}
+
+/// What lies under the line that is chosen or pointed at.
+fn ground(ui: &Ui, rect: Rect, response: &Response, chosen: bool) {
+    let theme = Theme::of(ui);
+    let fill = if chosen {
+        theme.accent_soft
+    } else if response.hovered() || response.has_focus() {
+        theme.hover
+    } else {
+        return;
+    };
+    ui.painter().rect_filled(rect, radius::CONTROL, fill);
 }

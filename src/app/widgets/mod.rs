@@ -15,7 +15,7 @@ pub use badge::{Level, badge, tag};
 pub use banner::{BANNER_HEIGHT, Banner};
 pub(crate) use button::focus_ring;
 pub use button::{Button, link, tick};
-pub use choice::{choice, choice_box, item};
+pub use choice::{choice, choice_box, item, item_with_words};
 pub use field::{Field, error_ui, label_ui};
 pub use paint::{elided, icon, text, text_width};
 pub use rows::{Cell, CellInk, Table, TableRow, rows_ui};
