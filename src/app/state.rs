@@ -10,7 +10,7 @@ use egui::util::undoer::{Settings as UndoSettings, Undoer};
 use super::actions::{Action, View};
 use super::compare::CompareChoice;
 use super::dialogs::{BrowseFor, Dialog};
-use super::form::{Forecast, Form, Section};
+use super::form::{Forecast, Form, Section, TargetForm};
 use super::palette::Palette;
 use super::runs::{DetailsChart, Library};
 use super::settings::Settings;
@@ -23,6 +23,7 @@ mod live;
 mod perform;
 mod reach;
 mod shell;
+mod tested;
 mod varied;
 
 pub use files::UseAs;
@@ -160,6 +161,9 @@ pub struct AppState {
     pub info: Fetch<TargetInfo>,
     pub info_for: String,
     pub test: Fetch<TestReport>,
+    /// The target that it is of, and whether an answer on its way is of an older one.
+    tested: Option<TargetForm>,
+    drops_test: bool,
     /// A key on its way to the keyring or the session; never in the form.
     pub key_text: String,
     pub key_note: Option<String>,
@@ -242,6 +246,8 @@ impl AppState {
             info: Fetch::Idle,
             info_for: String::new(),
             test: Fetch::Idle,
+            tested: None,
+            drops_test: false,
             key_text: String::new(),
             key_note: None,
             demo: None,
@@ -373,6 +379,7 @@ impl AppState {
                 self.cache.issues = issues;
             }
         }
+        self.forget_stale_test();
         self.forget_found();
         self.cache.form = Some(self.form.clone());
     }

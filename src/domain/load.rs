@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{ArrivalProcess, Over, Ramp, WhenFull};
 
 pub use around::*;
-pub use parse::{OpenShape, TierLength, parse_duration_secs};
+pub use parse::{OpenShape, TierLength, number_meant, parse_duration_secs};
 
 /// The position of a stage in [`super::Plan::stages`]; everything that belongs to a stage holds this.
 #[derive(

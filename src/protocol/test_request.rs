@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::mask::{MASK, mask, query_masked};
@@ -22,6 +23,21 @@ pub fn curl_line(target: &Target, origin: &Url, calls: &[HttpCall]) -> String {
         .map(|call| curl_command(target, origin, call))
         .collect();
     commands.join("\n\n")
+}
+
+/// The same for a target that could not be asked anything yet: its address alone. `None` where it is no address.
+pub fn bare_curl_line(target: &Target) -> Option<String> {
+    let url = Url::parse(target.url.trim()).ok().filter(Url::has_host)?;
+    let call = HttpCall {
+        method: Method::GET,
+        path_and_query: url.path().to_owned(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+    };
+    let mut origin = url;
+    origin.set_path("");
+    origin.set_query(None);
+    Some(curl_command(target, &origin, &call))
 }
 
 fn curl_command(target: &Target, origin: &Url, call: &HttpCall) -> String {

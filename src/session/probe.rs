@@ -58,6 +58,7 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
         }
     };
     let secrets: Vec<&str> = key.iter().map(|key| key.expose_secret()).collect();
+    let clock = Clock::new();
     let prepared = protocol::prepare(target, workload, key.as_ref()).await;
     let (info, meaning) = match prepared {
         Ok((adapter, info)) => {
@@ -67,6 +68,8 @@ pub(super) async fn test(target: &Target, workload: &Workload, keys: &Keys) -> E
         }
         Err(PrepareError::Unreachable(failure)) => {
             sight.status = failure.status;
+            sight.failed = Some((part_of(failure.kind), clock.now_ns()));
+            sight.curl = test_request::bare_curl_line(target).unwrap_or_default();
             let tested = Tested {
                 target,
                 workload,
@@ -149,6 +152,12 @@ async fn one_request(
         exchange.end(Err(failure.clone()), now);
     }
     sight.total_ns = now.at_ns;
+    if let Err(failure) = ended.as_ref().map_err(|failure| failure.kind)
+        && sight.head.is_none()
+    {
+        let before = sight.connect.as_ref().map_or(0, ConnectTimes::sum_ns);
+        sight.failed = Some((part_of(failure), now.at_ns.saturating_sub(before)));
+    }
     let reply = exchange.reply();
     sight.note_reply(&reply);
     if let Ok(origin) = Url::parse(&info.url) {
@@ -175,6 +184,13 @@ async fn drive(
 ) -> Result<(), TransportError> {
     let mut kept: Option<Connection> = None;
     while let Some(call) = exchange.next_call(clock.now_ns()) {
+        let request = call.to_request().ok_or_else(|| {
+            TransportError::new(
+                TransportErrorKind::Protocol,
+                format!("“{}” is no route", call.path_and_query),
+            )
+        })?;
+        sight.calls.push(call);
         let still_open = kept
             .take()
             .and_then(|mut open| open.is_open().then_some(open));
@@ -185,13 +201,6 @@ async fn drive(
             sight.connect.get_or_insert_with(|| *made.times());
             made
         };
-        let request = call.to_request().ok_or_else(|| {
-            TransportError::new(
-                TransportErrorKind::Protocol,
-                format!("“{}” is no route", call.path_and_query),
-            )
-        })?;
-        sight.calls.push(call);
         let head = connection.send(request, clock).await?;
         let stamp = Stamp {
             at_ns: head.head_ns,
@@ -235,6 +244,18 @@ struct Sight {
     last_ns: u64,
     total_ns: u64,
     curl: String,
+    /// The part in which it failed before an answer began, and how long that took.
+    failed: Option<(&'static str, u64)>,
+}
+
+/// The part of a request's time in which such a failure comes, before there is an answer.
+fn part_of(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Dns => "DNS",
+        FailureKind::Connect | FailureKind::TimeoutConnect | FailureKind::Client => "TCP",
+        FailureKind::Tls => "TLS",
+        _ => "Wait",
+    }
 }
 
 impl Sight {
@@ -283,7 +304,12 @@ impl Sight {
                 part("TLS", ns);
             }
         }
-        let Some(head) = &self.head else { return parts };
+        let Some(head) = &self.head else {
+            if let Some((name, ns)) = self.failed {
+                part(name, ns);
+            }
+            return parts;
+        };
         let mut from = head.sent_ns;
         if let Some((sent, ended)) = self.submit {
             part("Submit", ended.saturating_sub(sent));

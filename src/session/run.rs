@@ -202,7 +202,7 @@ impl Run {
         let Some(out) = self.out.clone() else {
             return Ok(());
         };
-        let is_there = move || out.exists().then_some(out);
+        let is_there = move || (out.is_file() || out.is_dir()).then_some(out);
         let there = tokio::task::spawn_blocking(is_there).await.ok().flatten();
         there.map_or(Ok(()), |out| {
             let name = out.display();

@@ -17,7 +17,7 @@ use url::Url;
 use super::clock::{Clock, u64_from_duration};
 use super::connection::{Connection, Sender};
 use super::drive::{Driver, Engine, Tasks};
-use super::error::{kind_from_io, message_from_chain};
+use super::error::{kind_from_io, message_from_chain, without_lookup};
 use super::route::{HttpVersion, Route};
 use super::stamped::{Marks, Stamped, keep_stamps_on};
 use super::tls::client_config;
@@ -43,6 +43,13 @@ pub struct ConnectTimes {
     pub done_ns: u64,
     /// The one that answered, of all that the name resolved to; the proxy's, if there is one.
     pub address: SocketAddr,
+}
+
+impl ConnectTimes {
+    /// All parts together.
+    pub fn sum_ns(&self) -> u64 {
+        self.dns_ns.unwrap_or(0) + self.tcp_ns + self.tls_ns.unwrap_or(0)
+    }
 }
 
 /// Opens connections along one [`Route`].
@@ -320,7 +327,7 @@ async fn resolve(
     let not_found = |why: &str| {
         TransportError::new(
             TransportErrorKind::Dns,
-            format!("The name “{host}” was not found: {why}"),
+            format!("The name “{host}” was not found: {}", without_lookup(why)),
         )
     };
     let lookup = async {

@@ -141,13 +141,21 @@ fn is_client_limit(error: &io::Error) -> bool {
 }
 
 /// What libraries wrap a cause into.
-const HOLLOW: [&str; 5] = [
+const HOLLOW: [&str; 7] = [
     "error sending request",
+    "dns error",
+    "error resolving DNS",
     "client error (",
     "tcp connect error",
     "error trying to connect",
     "connection error",
 ];
+
+/// What the resolver said, without that it was a lookup: the sentence before says that.
+pub(super) fn without_lookup(cause: &str) -> &str {
+    let lookup = "failed to lookup address information: ";
+    cause.strip_prefix(lookup).unwrap_or(cause)
+}
 
 /// `what: cause: deeper cause`, without repeating what a cause already quotes of the next. Wrappers that say nothing are left
 /// out.
@@ -159,7 +167,7 @@ pub(super) fn message_from_chain(what: &str, error: &(dyn Error + 'static)) -> S
         let text = error.to_string();
         let text = text.trim_end_matches('.');
         // The number says nothing to a person that the words before it do not.
-        let text = text.split(" (os error ").next().unwrap_or(text);
+        let text = without_lookup(text.split(" (os error ").next().unwrap_or(text));
         let is_hollow = error.source().is_some() && HOLLOW.iter().any(|h| text.starts_with(h));
         if !text.is_empty() && !is_hollow && !last.contains(text) {
             // Writing to a String cannot fail.
@@ -190,6 +198,13 @@ mod tests {
         for hollow in ["error", "(", "13"] {
             assert!(!message.contains(hollow), "{message}");
         }
+        let lookup = io::Error::other("failed to lookup address information: Name not known");
+        let chain = Wrapper("error resolving DNS", Box::new(lookup));
+        let chain = Wrapper("dns error", Box::new(chain));
+        assert_eq!(
+            message_from_chain("No “h”", &chain),
+            "No “h”: Name not known"
+        );
         let alone = io::Error::other("connection error");
         assert_eq!(message_from_chain("x", &alone), "x: connection error");
     }

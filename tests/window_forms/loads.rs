@@ -103,6 +103,23 @@ fn a_trace_is_replayed_whole_or_in_part() {
 }
 
 #[test]
+fn growing_begins_with_one_and_what_is_wrong_is_said_with_its_name() {
+    let mut bench = bench("Rate");
+    bench.choose("The rate grows", "In a line");
+    assert!(!bench.is_disabled("Start"), "choosing it is no error");
+    let Load::Open { ramp, .. } = bench.plan().stages[0].load else {
+        panic!("a rate is open")
+    };
+    assert_eq!(ramp.unwrap().to_string(), "linear:1..5");
+    bench.click("Sweep");
+    bench.type_into("Most users", "1oo");
+    assert!(bench.says("Most users: “1oo” is not a whole number from 1 on. Did you mean 100?"));
+    bench.type_into("Most users", "100");
+    bench.type_into("Steps", "0");
+    assert!(bench.says("Steps: “0” is not a whole number from 1 on"));
+}
+
+#[test]
 fn a_sweep_is_told_beforehand() {
     let mut bench = bench("Sweep");
     bench.type_into("Most users", "64");

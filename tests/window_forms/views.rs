@@ -471,6 +471,45 @@ fn a_failed_test_shows_everything_and_points_at_the_field() {
 }
 
 #[test]
+fn a_test_of_another_target_tells_nothing_any_more() {
+    let mut bench = Bench::sized(1280.0, 1000.0);
+    bench.click("Test connection");
+    bench.apply(Event::Tested(Box::new(report(true))));
+    assert!(bench.says("Test: 200, 41 ms"));
+    bench.type_into("URL", "http://127.0.0.1:4444/v1");
+    assert!(!bench.says("Test: 200, 41 ms") && !bench.says("The server answered"));
+    // The answer of a test that was on its way comes too late.
+    bench.click("Test connection");
+    bench.choose("Protocol", "TGI");
+    bench.apply(Event::Tested(Box::new(report(true))));
+    assert!(!bench.says("Test: 200, 41 ms"));
+    bench.click("Test connection");
+    bench.apply(Event::Tested(Box::new(report(true))));
+    assert!(bench.says("Test: 200, 41 ms"));
+}
+
+#[test]
+fn a_target_that_is_not_there_is_told_once_below_its_field() {
+    let mut bench = Bench::sized(1280.0, 1000.0);
+    let url = "http://nosuch.invalid/v1";
+    bench.type_into("URL", url);
+    bench.state().detect(url);
+    bench.apply(Event::DetectFailed {
+        text: url.to_owned(),
+        message: format!(
+            "Nothing at “{url}” answered: The name “nosuch.invalid” was not found: Name or service not known; check the name's spelling"
+        ),
+    });
+    let words = "The name “nosuch.invalid” was not found";
+    assert_eq!(bench.0.query_all_by_label_contains(words).count(), 1);
+    assert!(!bench.says("Nothing at “http"), "the URL stands above");
+    assert!(
+        bench.says("Target not found, nosuch.invalid"),
+        "the status bar"
+    );
+}
+
+#[test]
 fn the_curl_line_can_be_copied() {
     let mut bench = Bench::sized(1280.0, 1000.0);
     bench.click("Test connection");

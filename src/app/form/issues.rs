@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::domain::{Issue, parse_duration_secs};
+use crate::domain::{Issue, number_meant, parse_duration_secs};
 
 /// The fields of the form's load, where they are not those of a plan's stages.
 pub(super) const LOAD_FIELDS: [&str; 17] = [
@@ -83,7 +83,9 @@ impl Issues {
         }
         let value = digits.parse().ok();
         if value.is_none() {
-            self.add(field, format!("“{}” is not {wants}", text.trim()));
+            let meant = number_meant(&digits);
+            let meant = meant.map_or_else(String::new, |n| format!(". Did you mean {n}?"));
+            self.add(field, format!("“{}” is not {wants}{meant}", text.trim()));
         }
         value
     }

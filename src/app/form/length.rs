@@ -94,7 +94,8 @@ impl LengthForm {
                         format!("{name} “{text}” is not a whole number of tokens, as in 200")
                     }
                 };
-                issues.add(field, message);
+                let part = name.trim_start_matches("The ");
+                issues.add(format!("{field}.{part}"), message);
                 return None;
             }
         }

@@ -5,7 +5,9 @@ use egui::Ui;
 use super::forecast::preview;
 use super::goals::preset_words;
 use super::panel::{Ask, Draw};
-use super::parts::{Errors, choice_field, error_below, note, number, pair, path_field, worded};
+use super::parts::{
+    Errors, choice_field, error_below, error_of, note, number, pair, path_field, worded,
+};
 use super::staircase::staircase_ui;
 use super::{ArrivalKind, EndKind, GoalRow, LengthKind, LoadForm, LoadKind, RampForm};
 use crate::app::dialogs::BrowseFor;
@@ -200,6 +202,7 @@ fn limit_ui(ui: &mut Ui, load: &mut LoadForm, errors: &Errors) {
         |ui| {
             Field::new("In flight at most", limit)
                 .hint("no limit")
+                .wrong(errors.has("max_in_flight"))
                 .show(ui)
                 .on_hover_text("Requests that wait for their answer at the same time");
         },
@@ -209,7 +212,7 @@ fn limit_ui(ui: &mut Ui, load: &mut LoadForm, errors: &Errors) {
             );
         },
     );
-    error_below(ui, errors.at("max_in_flight"));
+    error_of(ui, errors, "max_in_flight", "In flight at most");
 }
 
 fn ramp_ui(ui: &mut Ui, label: &str, ramp: &mut RampForm, unit: &str, errors: &Errors) {
@@ -221,6 +224,10 @@ fn ramp_ui(ui: &mut Ui, label: &str, ramp: &mut RampForm, unit: &str, errors: &E
     let tip = "From there up to the stage's level, over the stage's time";
     if ramp.curve.is_none() {
         choice_field(ui, label, &mut ramp.curve, &curves).on_hover_text(tip);
+        // What grows begins with one, until the person says where.
+        if ramp.curve.is_some() && ramp.from.trim().is_empty() {
+            "1".clone_into(&mut ramp.from);
+        }
         return;
     }
     let RampForm { curve, from } = ramp;
@@ -230,10 +237,11 @@ fn ramp_ui(ui: &mut Ui, label: &str, ramp: &mut RampForm, unit: &str, errors: &E
             choice_field(ui, label, curve, &curves).on_hover_text(tip);
         },
         |ui| {
-            Field::new("From", from).hint("1").unit(unit).show(ui);
+            let field = Field::new("From", from).hint("1").unit(unit);
+            field.wrong(errors.has("ramp")).show(ui);
         },
     );
-    error_below(ui, errors.at("ramp"));
+    error_of(ui, errors, "ramp", "From");
 }
 
 fn replay_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -261,11 +269,12 @@ fn replay_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
             Field::new("Times as fast", scale)
                 .hint("1")
                 .unit("×")
+                .wrong(errors.has("time_scale"))
                 .show(ui)
                 .on_hover_text("The trace's times are divided by this: 2 replays twice as fast");
         },
     );
-    error_below(ui, errors.at("time_scale"));
+    error_of(ui, errors, "time_scale", "Times as fast");
     end_ui(
         ui,
         load,
@@ -295,15 +304,17 @@ fn sweep_ui(ui: &mut Ui, load: &mut LoadForm, errors: &Errors) {
         |ui| {
             Field::new("Most users", users)
                 .hint("128")
+                .wrong(errors.has("max_users"))
                 .show(ui)
                 .on_hover_text(users_tip);
         },
         |ui| {
-            Field::new("Steps", steps).hint("8").show(ui);
+            let field = Field::new("Steps", steps).hint("8");
+            field.wrong(errors.has("steps")).show(ui);
         },
     );
-    error_below(ui, errors.at("max_users"));
-    error_below(ui, errors.at("steps"));
+    error_of(ui, errors, "max_users", "Most users");
+    error_of(ui, errors, "steps", "Steps");
     each_ui(ui, load, ["Time per step", "Requests per step"], errors);
 }
 
@@ -318,18 +329,20 @@ fn search_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         |ui| {
             Field::new("First load", from)
                 .unit(unit)
+                .wrong(errors.has("from"))
                 .show(ui)
                 .on_hover_text("Doubled while the goals are met");
         },
         |ui| {
             Field::new("Up to", max)
                 .unit(unit)
+                .wrong(errors.has("max"))
                 .show(ui)
                 .on_hover_text("No load above this is tried");
         },
     );
-    error_below(ui, errors.at("from"));
-    error_below(ui, errors.at("max"));
+    error_of(ui, errors, "from", "First load");
+    error_of(ui, errors, "max", "Up to");
     each_ui(ui, load, ["Time per probe", "Requests per probe"], errors);
     if draw.form.goals.is_empty() {
         goals_wanted_ui(ui, draw);

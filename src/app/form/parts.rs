@@ -39,10 +39,7 @@ impl Errors {
 
     /// What is wrong with that field, or with a part of it that has no field of its own.
     pub(super) fn at(&self, field: &str) -> Option<&str> {
-        let inside = |(name, _): &(&String, &String)| {
-            name.strip_prefix(field)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
+        let inside = |(name, _): &(&String, &String)| is_inside(name, field);
         let mut found = None;
         for (name, text) in self.by_field.iter().filter(inside) {
             self.shown.borrow_mut().insert(name.clone());
@@ -51,8 +48,13 @@ impl Errors {
         found
     }
 
-    /// Something is wrong with that field.
+    /// Something is wrong with that field, or with a part of it.
     pub(super) fn has(&self, field: &str) -> bool {
+        self.by_field.keys().any(|name| is_inside(name, field))
+    }
+
+    /// Something is wrong with the field as a whole, not with a part of it.
+    pub(super) fn is_of(&self, field: &str) -> bool {
         self.by_field.contains_key(field)
     }
 
@@ -84,6 +86,21 @@ impl Errors {
         let homeless = fields.filter(|(f, _)| super::Section::of(f).is_none());
         homeless.map(|(_, text)| text.as_str())
     }
+}
+
+/// `limits.max_secs` and `goals[2]` are of `limits` and of `goals`.
+fn is_inside(name: &str, field: &str) -> bool {
+    let rest = name.strip_prefix(field);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// What is wrong with a field beside another, with its name: the sentence stands below both.
+pub(super) fn error_of(ui: &mut Ui, errors: &Errors, field: &str, name: &str) {
+    let said = errors.at(field).map(|words| {
+        let lines = words.lines().map(|line| format!("{name}: {line}"));
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    error_below(ui, said.as_deref());
 }
 
 /// The form's field for a plan's: all stages have one set of load fields.
@@ -203,6 +220,7 @@ pub(super) fn path_field(
             .horizontal_top(|ui| {
                 ui.spacing_mut().item_spacing.x = 8.0;
                 let field = Field::new(label, text).bare().mono().hint(hint);
+                let field = field.wrong(error.is_some());
                 field.width(width - BUTTON - 8.0).show(ui);
                 let name = format!("Choose a file for {label}");
                 let button = widgets::Button::new("Choose…").name(&name).width(BUTTON);

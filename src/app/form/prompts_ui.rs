@@ -3,7 +3,9 @@
 use egui::Ui;
 
 use super::panel::{Ask, Draw};
-use super::parts::{choice_field, error_below, note, number, pair, path_field, worded};
+use super::parts::{
+    Errors, choice_field, error_below, error_of, note, number, pair, path_field, worded,
+};
 use super::{
     LengthForm, LengthShape, OutputKind, PromptSource, PromptsForm, SharingKind, TokenizerKind,
 };
@@ -96,20 +98,20 @@ fn source_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 }
 
 fn cut_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
-    let error = draw.errors.at("workload.input_tokens");
+    let at = (draw.errors, "workload.input_tokens");
     let prompts = &mut draw.form.prompts;
     widgets::tick(ui, &mut prompts.cut, "Cut prompts to a length")
         .on_hover_text("In tokens; shorter prompts stay as they are");
     if prompts.cut {
-        length_ui(ui, INPUT, &mut prompts.input, error);
+        length_ui(ui, INPUT, &mut prompts.input, at);
     }
 }
 
 fn synthetic_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
     let errors = draw.errors;
     let prompts = &mut draw.form.prompts;
-    let error = errors.at("workload.input_tokens");
-    length_ui(ui, INPUT, &mut prompts.input, error);
+    let at = (errors, "workload.input_tokens");
+    length_ui(ui, INPUT, &mut prompts.input, at);
     let sharings = worded(SharingKind::ALL, SharingKind::label);
     let tip = "What a prefix cache lives on: nothing is common, or the beginning of each prompt, or all of it";
     let PromptsForm { sharing, share, .. } = prompts;
@@ -120,7 +122,8 @@ fn synthetic_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
                 choice_field(ui, "Prompts share", sharing, &sharings).on_hover_text(tip);
             },
             |ui| {
-                Field::new("Of each", share).hint("50").unit("%").show(ui);
+                let field = Field::new("Of each", share).hint("50").unit("%");
+                field.wrong(errors.has("workload.sharing")).show(ui);
             },
         );
     } else {
@@ -130,7 +133,7 @@ fn synthetic_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
 }
 
 /// A length in tokens: how it is drawn, and its numbers.
-fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, error: Option<&str>) {
+fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, (errors, field): (&Errors, &str)) {
     let shapes = [
         (LengthShape::Fixed, "Fixed"),
         (LengthShape::Normal, "Normal"),
@@ -149,6 +152,9 @@ fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, error: Option<&s
             .show(ui)
             .on_hover_text("One for each request, by the seed");
     });
+    // What is wrong with the numbers together is said of none of them.
+    let is_wrong =
+        |part: &str| errors.has(&format!("{field}.{}", part.to_lowercase())) || errors.is_of(field);
     let two = |ui: &mut Ui, fields: [(&str, &mut String); 2]| {
         let [(left, left_text), (right, right_text)] = fields;
         let names = [left, right].map(|part| format!("{part} {lower}"));
@@ -156,11 +162,11 @@ fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, error: Option<&s
             ui,
             |ui| {
                 let field = Field::new(left, left_text).name(&names[0]);
-                field.unit("tokens").show(ui);
+                field.unit("tokens").wrong(is_wrong(left)).show(ui);
             },
             |ui| {
                 let field = Field::new(right, right_text).name(&names[1]);
-                field.unit("tokens").show(ui);
+                field.unit("tokens").wrong(is_wrong(right)).show(ui);
             },
         );
     };
@@ -178,6 +184,7 @@ fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, error: Option<&s
             Field::new(&name, fixed)
                 .bare()
                 .hint("200, or normal:200,10,180,220")
+                .wrong(errors.has(field))
                 .show(ui);
         }
         LengthShape::Normal => {
@@ -187,7 +194,7 @@ fn length_ui(ui: &mut Ui, label: &str, length: &mut LengthForm, error: Option<&s
         LengthShape::Uniform => two(ui, [("Least", min), ("Most", max)]),
     }
     length.take_text_form();
-    error_below(ui, error);
+    error_below(ui, errors.at(field));
 }
 
 fn turns_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -199,19 +206,21 @@ fn turns_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         |ui| {
             Field::new("Turns", turns)
                 .hint("1")
+                .wrong(errors.has("workload.turns"))
                 .show(ui)
                 .on_hover_text(tip);
         },
         |ui| {
             Field::new("Think time", think)
                 .hint("0")
+                .wrong(errors.has("workload.think_secs"))
                 .unit("s")
                 .show(ui)
                 .on_hover_text("Between an answer's end and the same conversation's next turn");
         },
     );
-    error_below(ui, errors.at("workload.turns"));
-    error_below(ui, errors.at("workload.think_secs"));
+    error_of(ui, errors, "workload.turns", "Turns");
+    error_of(ui, errors, "workload.think_secs", "Think time");
 }
 
 fn output_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
@@ -235,8 +244,8 @@ fn output_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
                 .on_hover_text("Empty leaves it to the server");
         }
         OutputKind::Drawn => {
-            let error = errors.at("workload.output_tokens");
-            length_ui(ui, OUTPUT, &mut prompts.output_length, error);
+            let at = (errors, "workload.output_tokens");
+            length_ui(ui, OUTPUT, &mut prompts.output_length, at);
         }
     }
     widgets::tick(ui, &mut prompts.ignore_eos, "Answer up to the limit").on_hover_text(

@@ -3,7 +3,7 @@
 use egui::{Align2, Sense, Ui, pos2, vec2};
 
 use super::panel::{Ask, Draw};
-use super::parts::{choice_field, label_above, note, pair};
+use super::parts::{choice_field, error_below, label_above, note, pair};
 use super::{InputEntry, KeySource};
 use crate::app::actions::Action;
 use crate::app::dialogs::BrowseFor;
@@ -103,19 +103,26 @@ fn url_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
         }
     }
     url_corner_ui(ui, draw);
+    let error = draw.errors.at("target.url");
+    let is_told = error.is_some();
+    let is_unknown = matches!(&draw.state.info, Fetch::Failed { .. })
+        && draw.state.info_for == draw.form.target.url.trim();
     let response = Field::new("URL", &mut draw.form.target.url)
         .mono()
         .id(id)
         .hint("URL, owner/name or curl …")
-        .error(draw.errors.at("target.url"))
+        .error(error)
+        .wrong(is_unknown)
         .show(ui);
     if response.lost_focus() {
         draw.asks.push(Ask::UrlEntered);
     }
     let url = draw.form.target.url.trim();
     match &draw.state.info {
-        Fetch::Failed { message } if draw.state.info_for == url => {
-            note(ui, &format!("Not detected: {message}"));
+        Fetch::Failed { message } if draw.state.info_for == url && !is_told => {
+            // The URL stands right above.
+            let why = message.split_once(" answered: ").map(|(_, why)| why);
+            error_below(ui, Some(why.unwrap_or(message)));
         }
         Fetch::Ready(info) if draw.state.target_info().is_some() => {
             for text in &info.notes {

@@ -105,7 +105,7 @@ pub(super) const EXAMPLES: [Example; 3] = [
 fn chat_events() -> Template {
     Template {
         path: "/v1/chat/completions".to_owned(),
-        body: "{\n  \"model\": {{model}},\n  \"messages\": {{messages}},\n  \"max_tokens\": {{max_tokens}},\n  \"stream\": true\n}".to_owned(),
+        body: "{\n  \"model\": {{model}},\n  \"messages\": {{messages}},\n  \"max_tokens\": {{max_tokens}},\n  \"stream\": true,\n  \"stream_options\": {\"include_usage\": true}\n}".to_owned(),
         framing: Framing::Sse,
         token: "/choices/0/delta/content".to_owned(),
         reasoning: Some("/choices/0/delta/reasoning_content".to_owned()),

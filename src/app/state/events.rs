@@ -67,6 +67,7 @@ impl AppState {
                     self.info = Fetch::Failed { message };
                 }
             }
+            Event::Tested(_) if std::mem::take(&mut self.drops_test) => {}
             Event::Tested(report) => {
                 self.set_found(report.issues.clone(), true);
                 if let Some(info) = &report.info {

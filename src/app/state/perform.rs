@@ -179,7 +179,7 @@ impl AppState {
             return;
         }
         self.flush_key();
-        self.test.ask();
+        self.test_sent();
         self.view = View::Measure;
         self.measure_shows = MeasureShows::Test;
         self.command(Command::Test {

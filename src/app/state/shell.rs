@@ -142,7 +142,13 @@ impl AppState {
             .demo
             .as_ref()
             .map(|(url, _)| format!("Demo server is listening on {}", address_of(url)));
-        let mut status = headline("Ready", demo.unwrap_or_default());
+        let url = self.form.target.url.trim();
+        let is_unknown = matches!(self.info, Fetch::Failed { .. }) && self.info_for == url;
+        let mut status = if is_unknown {
+            headline("Target not found", address_of(url))
+        } else {
+            headline("Ready", demo.unwrap_or_default())
+        };
         if let Some(folder) = &self.library.folder {
             status.file_verb = format!("Runs are saved in {}", tilde(folder));
         }

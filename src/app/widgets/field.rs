@@ -19,6 +19,7 @@ pub struct Field<'a> {
     hint: &'a str,
     unit: &'a str,
     error: Option<&'a str>,
+    wrong: bool,
     mono: bool,
     locked: bool,
     inline: bool,
@@ -39,6 +40,7 @@ impl<'a> Field<'a> {
             hint: "",
             unit: "",
             error: None,
+            wrong: false,
             mono: false,
             locked: false,
             inline: false,
@@ -70,6 +72,12 @@ impl<'a> Field<'a> {
     /// What is wrong with the value, below the field.
     pub fn error(mut self, error: Option<&'a str>) -> Self {
         self.error = error;
+        self
+    }
+
+    /// Something is wrong with the value, and what is said elsewhere.
+    pub fn wrong(mut self, wrong: bool) -> Self {
+        self.wrong = wrong;
         self
     }
 
@@ -207,7 +215,7 @@ impl<'a> Field<'a> {
             (theme.raised.gamma_multiply(0.5), theme.hairline())
         } else if response.has_focus() {
             (theme.field, Stroke::new(1.5, theme.accent))
-        } else if self.error.is_some() {
+        } else if self.wrong || self.error.is_some() {
             (theme.field, Stroke::new(1.0, theme.invalid))
         } else if response.hovered() {
             (theme.field, Stroke::new(1.0, theme.muted))

@@ -232,8 +232,8 @@ fn numbers(field: &'static str, text: &str, issues: &mut Vec<Issue>) -> Vec<u64>
     values
 }
 
-/// ` Did you mean 100?` for `1oo`: letters that are taken for digits.
-fn guess(text: &str) -> String {
+/// 100 for `1oo`: letters that are taken for digits.
+pub fn number_meant(text: &str) -> Option<u64> {
     let swapped: String = text
         .chars()
         .map(|c| match c {
@@ -242,9 +242,14 @@ fn guess(text: &str) -> String {
             other => other,
         })
         .collect();
-    match swapped.parse::<u64>() {
-        Ok(n) if swapped != text && n > 0 => format!(" Did you mean {n}?"),
-        _ => " Use digits, as in 1, 10, 100".to_owned(),
+    let n = swapped.parse().ok()?;
+    (swapped != text && n > 0).then_some(n)
+}
+
+fn guess(text: &str) -> String {
+    match number_meant(text) {
+        Some(n) => format!(" Did you mean {n}?"),
+        None => " Use digits, as in 1, 10, 100".to_owned(),
     }
 }
 
