@@ -34,14 +34,15 @@ pub fn bare_curl_line(target: &Target) -> Option<String> {
         headers: HeaderMap::new(),
         body: Bytes::new(),
     };
-    let mut origin = url;
-    origin.set_path("");
-    origin.set_query(None);
-    Some(curl_command(target, &origin, &call))
+    Some(curl_command(target, &url, &call))
 }
 
 fn curl_command(target: &Target, origin: &Url, call: &HttpCall) -> String {
-    let mut url = origin.as_str().trim_end_matches('/').to_owned();
+    // A call's route begins at the host, whatever path the address was given with.
+    let mut url = origin.clone();
+    url.set_path("");
+    url.set_query(None);
+    let mut url = url.as_str().trim_end_matches('/').to_owned();
     url.push_str(&query_masked(&call.path_and_query));
     let mut words = vec!["curl -N".to_owned()];
     if target.http == HttpVersion::Http2 {
@@ -160,6 +161,15 @@ mod tests {
             headers,
             body: Bytes::from_static(b"{\"a\":\"it's\"}"),
         }
+    }
+
+    #[test]
+    fn the_curl_line_names_the_route_once() {
+        let target = Target::at("http://h");
+        let origin = Url::parse("http://h:8000/v1").unwrap();
+        let line = curl_line(&target, &origin, &[call()]);
+        assert!(line.contains("http://h:8000/"), "{line}");
+        assert!(!line.contains("/v1/v1"), "{line}");
     }
 
     #[test]

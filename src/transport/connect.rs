@@ -377,7 +377,10 @@ async fn connect_first(
                     ) => kind,
                     _ => TransportErrorKind::Connect,
                 };
-                last = TransportError::new(kind, format!("No connection to {address}: {error}"));
+                last = TransportError::new(
+                    kind,
+                    message_from_chain(&format!("No connection to {address}"), &error),
+                );
                 if kind == TransportErrorKind::Client && !is_address_unusable(&error) {
                     // Another address would not help.
                     break;

@@ -124,7 +124,7 @@ fn url_ui(ui: &mut Ui, draw: &mut Draw<'_>) {
             let why = message.split_once(" answered: ").map(|(_, why)| why);
             error_below(ui, Some(why.unwrap_or(message)));
         }
-        Fetch::Ready(info) if draw.state.target_info().is_some() => {
+        Fetch::Ready(info) if draw.state.target_info().is_some() && !is_told => {
             for text in &info.notes {
                 note(ui, text);
             }

@@ -89,7 +89,8 @@ pub fn load_words(run: &RunData) -> String {
     if let [only] = asked.as_slice()
         && only.load.unfolds()
     {
-        return format!("{}, {n} stages", only.load.label());
+        let stages = if n == 1 { "stage" } else { "stages" };
+        return format!("{}, {n} {stages}", only.load.label());
     }
     let stages = &run.plan().stages;
     let over = stages.first().and_then(|s| s.load.over());
