@@ -8,6 +8,7 @@ mod findings;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod gaps;
+mod pace;
 mod series;
 mod stage;
 mod tally;
