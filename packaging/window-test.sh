@@ -55,7 +55,7 @@ sleep 2
 scrot -o "$shots/1-first-start.png"
 
 # The form: the URL field, then an address that detection fills the rest from.
-xdotool mousemove 200 156 click 1
+xdotool mousemove 200 200 click 1
 sleep 0.5
 xdotool key ctrl+a
 xdotool type --delay 20 "$url"
